@@ -1,0 +1,45 @@
+/*
+ * fault.h - places where tests make things fail
+ *
+ * The boundary (alloc.h, sys.h, thread.h) asks weir__base_fault(point) before it does the real
+ * thing. In production the answer costs one load of a global that is false.
+ *
+ * A test arms one plan at a time for the whole process: "fail the n-th hit of this point with this
+ * code". Hits are counted on every thread that did not exempt itself. tests/support loops n upwards
+ * until a run has no hit left.
+ */
+#ifndef WEIR__BASE_FAULT_H
+#define WEIR__BASE_FAULT_H
+
+#include <weir/base.h>
+
+enum weir__fault_point {
+    WEIR__FAULT_ALLOC,   /* heap */
+    WEIR__FAULT_SYSCALL, /* every kernel call made by sys.c */
+    WEIR__FAULT_THREAD,  /* thread creation */
+    WEIR__FAULT_RING,    /* an operation handed to a backend: completes with the code */
+    WEIR__FAULT_POINT_COUNT
+};
+
+extern bool weir__fault_armed;
+
+/* Slow path: 0 to go on, or the negative errno to fail with. */
+int weir__base_fault_hit(enum weir__fault_point point);
+
+static inline int weir__base_fault(enum weir__fault_point point)
+{
+    return __builtin_expect(__atomic_load_n(&weir__fault_armed, __ATOMIC_RELAXED), 0)
+               ? weir__base_fault_hit(point)
+               : 0;
+}
+
+/* Fail the n-th hit (from 1) of `point` with `rc`; n = 0 only counts. `repeat`: and all after it. */
+void weir__base_fault_arm(enum weir__fault_point point, uint64_t nth, int rc, bool repeat);
+/* Back to normal. Returns how often the point was hit while armed. */
+uint64_t weir__base_fault_disarm(void);
+/* Whether the armed fault has been delivered at least once. */
+bool weir__base_fault_delivered(void);
+/* Leaves the calling thread out: its hits neither count nor fail. Returns what was set before. */
+bool weir__base_fault_exempt(bool exempt);
+
+#endif
