@@ -1,6 +1,13 @@
 # How weir's own code is compiled: `weir_flags` is linked privately by everything in this tree and
 # never reaches the users of the installed libraries.
 
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_C_COMPILER_LAUNCHER)
+  find_program(WEIR_CCACHE ccache)
+  if(WEIR_CCACHE)
+    set(CMAKE_C_COMPILER_LAUNCHER ${WEIR_CCACHE})
+  endif()
+endif()
+
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
