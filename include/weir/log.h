@@ -140,7 +140,8 @@ WEIR_API void weir_log_write(weir_log_level level, const char *message,
 WEIR_API void weir_log_configure(weir_log_format format, weir_log_level level);
 
 /**
- * Wait, on this thread, until every line queued so far is written. For the end of a program.
+ * Wait, on this thread, until every line queued so far is written. For the end of a program; exit()
+ * does it too. A reader that takes nothing for four seconds is not waited for any longer.
  *
  * Returns     nothing
  * Checkpoint  no: it blocks the thread; never call it from a task that serves anybody
@@ -150,6 +151,9 @@ WEIR_API void weir_log_flush(void);
 
 /**
  * Send the lines to another descriptor than standard error.
+ *
+ * Lines that are still queued go there too. Waits (at most four seconds) until the earlier descriptor
+ * is no longer in use, so that it may be closed afterwards.
  *
  * @param fd  kept: open until the process ends or another one is set
  *

@@ -158,7 +158,7 @@ void weir__buffer_append_json(struct weir__buffer *buffer, const char *text, siz
     while (size > 0) {
         char scratch[WEIR__STR_ESCAPE_MAX];
         weir_str piece;
-        size_t taken = weir__str_escape_next(text, size, false, scratch, &piece);
+        size_t taken = weir__str_escape_next(text, size, WEIR__STR_ESCAPE_JSON, scratch, &piece);
         weir__buffer_append(buffer, piece.data, piece.size);
         text += taken;
         size -= taken;

@@ -226,9 +226,13 @@ bool weir__str_is_utf8(const char *data, size_t size)
 
 /* --- escapes --------------------------------------------------------------------------------- */
 
-static bool needs_escape(unsigned char c, bool terminal)
+static bool needs_escape(unsigned char c, enum weir__str_escape how)
 {
-    return c < 0x20 || c == '"' || c == '\\' || (terminal && c == 0x7f);
+    if (c < 0x20)
+        return true;
+    if (c == '"' || c == '\\')
+        return how != WEIR__STR_ESCAPE_PLAIN;
+    return c == 0x7f && how != WEIR__STR_ESCAPE_JSON;
 }
 
 static weir_str write_escape(unsigned code, char scratch[WEIR__STR_ESCAPE_MAX])
@@ -251,7 +255,7 @@ static weir_str write_escape(unsigned code, char scratch[WEIR__STR_ESCAPE_MAX])
     return weir__str_of(scratch, 6);
 }
 
-size_t weir__str_escape_next(const char *data, size_t size, bool terminal,
+size_t weir__str_escape_next(const char *data, size_t size, enum weir__str_escape how,
                              char scratch[WEIR__STR_ESCAPE_MAX], weir_str *out_piece)
 {
     const unsigned char *bytes = (const unsigned char *)data;
@@ -262,8 +266,9 @@ size_t weir__str_escape_next(const char *data, size_t size, bool terminal,
         size_t length = 1;
         if (c >= 0x80)
             length = utf8_step(bytes + at, size - at, &valid);
-        bool c1_control = terminal && valid && c == 0xc2 && bytes[at + 1] < 0xa0;
-        if (valid && !c1_control && !needs_escape(c, terminal)) {
+        bool c1_control =
+            valid && c == 0xc2 && bytes[at + 1] < 0xa0 && how != WEIR__STR_ESCAPE_JSON;
+        if (valid && !c1_control && !needs_escape(c, how)) {
             at += length;
             continue;
         }

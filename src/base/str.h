@@ -41,13 +41,17 @@ size_t weir__str_format_uint(char out_text[20], uint64_t value);
 bool weir__str_is_utf8(const char *data, size_t size);
 
 /*
- * The inside of a JSON string, piece by piece and without memory of its own. Takes at least one of
- * `size` (> 0) bytes and returns how many; `out_piece` is what to write for them: a stretch of `data`
- * that needs no change, or an escape in `scratch`. Stretches that are not UTF-8 become one U+FFFD for
- * each broken sequence. `terminal` also escapes DEL and the C1 controls, which some terminals obey.
+ * Escapes a text piece by piece, without memory of its own. Takes at least one of `size` (> 0) bytes
+ * and returns how many; `out_piece` is what to write for them: a stretch of `data` that needs no
+ * change, or an escape in `scratch`. What is not UTF-8 becomes one U+FFFD for each broken sequence.
  */
+enum weir__str_escape {
+    WEIR__STR_ESCAPE_JSON,   /* inside of a JSON string: RFC 8259, section 7 */
+    WEIR__STR_ESCAPE_QUOTED, /* the same for people: DEL and the C1 controls too, terminals obey them */
+    WEIR__STR_ESCAPE_PLAIN,  /* control characters only, quotes and backslashes stay */
+};
 enum { WEIR__STR_ESCAPE_MAX = 6 };
-size_t weir__str_escape_next(const char *data, size_t size, bool terminal,
+size_t weir__str_escape_next(const char *data, size_t size, enum weir__str_escape how,
                              char scratch[WEIR__STR_ESCAPE_MAX], weir_str *out_piece);
 
 #endif

@@ -8,7 +8,6 @@
 #include "base/thread.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -62,6 +61,29 @@ int weir__base_thread_start(struct weir__thread *out_thread, const char *name, w
 void weir__base_thread_join(struct weir__thread *thread)
 {
     must_be_zero(pthread_join(thread->handle, NULL));
+}
+
+void weir__base_sigpipe_hold(struct weir__sigpipe *out_held)
+{
+    sigset_t set;
+    sigpending(&set);
+    out_held->pending_before = sigismember(&set, SIGPIPE) == 1;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    must_be_zero(pthread_sigmask(SIG_BLOCK, &set, &out_held->mask_before));
+}
+
+void weir__base_sigpipe_release(struct weir__sigpipe *held)
+{
+    if (!held->pending_before) { /* take the one we caused; an earlier one is somebody else's */
+        sigset_t set;
+        struct timespec at_once = {0};
+        sigemptyset(&set);
+        sigaddset(&set, SIGPIPE);
+        while (sigtimedwait(&set, NULL, &at_once) < 0 && errno == EINTR)
+            continue;
+    }
+    must_be_zero(pthread_sigmask(SIG_SETMASK, &held->mask_before, NULL));
 }
 
 void weir__base_mutex_init(struct weir__mutex *mutex)

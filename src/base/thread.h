@@ -8,6 +8,7 @@
 #define WEIR__BASE_THREAD_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <weir/base.h>
 
 struct weir__thread {
@@ -32,6 +33,14 @@ typedef void *weir__thread_fn(void *arg);
 int weir__base_thread_start(struct weir__thread *out_thread, const char *name, weir__thread_fn *fn,
                             void *arg) WEIR_MUST_CHECK;
 void weir__base_thread_join(struct weir__thread *thread);
+
+/* Between the two, a write to a closed pipe on this thread gives -EPIPE and no signal. */
+struct weir__sigpipe {
+    sigset_t mask_before;
+    bool pending_before;
+};
+void weir__base_sigpipe_hold(struct weir__sigpipe *out_held);
+void weir__base_sigpipe_release(struct weir__sigpipe *held);
 
 void weir__base_mutex_init(struct weir__mutex *mutex);
 void weir__base_mutex_deinit(struct weir__mutex *mutex);
