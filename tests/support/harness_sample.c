@@ -86,6 +86,30 @@ TEST(a_test_can_say_that_it_cannot_run_here)
     test_skip("there is no sea here");
 }
 
+static int run_at_once(const char *backend, void (*body)(void))
+{
+    printf("runs on %s\n", backend);
+    body();
+    return 0;
+}
+
+TEST_DEFINE(an_io_test_runs_on_both_backends, TEST_IO, run_at_once)
+{
+    EXPECT(getpid() != 0);
+}
+
+static int lose_a_descriptor(const char *backend, void (*body)(void))
+{
+    (void)backend;
+    body();
+    return dup(STDIN_FILENO) < 0 ? -errno : -EIO;
+}
+
+TEST_DEFINE(the_ledger_and_the_code_of_a_run_are_looked_at, TEST_TASK, lose_a_descriptor)
+{
+    puts("the body ran");
+}
+
 TEST(reading_beyond_a_guarded_buffer_is_a_crash)
 {
     signal(SIGSEGV, SIG_DFL); // sanitizers would report it; the kernel's word is enough here
