@@ -31,6 +31,7 @@ set(weir_sees_http ${weir_sees_net} net file debug model)
 set(weir_sees_sqlite ${weir_sees_exec} exec debug model)
 set(weir_sees_app ${weir_sees_http} http sqlite)
 set(weir_sees_system ${weir_sees_app} app)
+set(weir_sees_support base)
 
 # Sources of one room, without the files of other CPUs.
 function(weir_room_sources room out_sources)
