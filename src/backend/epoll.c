@@ -34,7 +34,7 @@ enum {
 };
 
 static const uint64_t wake_key = UINT64_MAX;
-static const uint32_t all_edges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+static const uint32_t all_edges = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 /* What is known of one descriptor number. */
 struct watch {
@@ -469,12 +469,11 @@ static void epoll_turn(struct weir__backend *backend, int64_t timeout_ns)
     struct epoll *epoll = epoll_of(backend);
     backend->stats.turns++;
 
-    if (must_not_wait(epoll))
+    if (timeout_ns < 0 || must_not_wait(epoll))
         timeout_ns = 0;
     int count = weir__sys_epoll_wait(epoll->epoll_fd, epoll->events, EVENTS_MAX,
                                      timeout_ns == WEIR_FOREVER ? -1 : timeout_ns);
-    // Before anything is looked at: whoever asks from here on asks for the next turn.
-    __atomic_store_n(&backend->wake_requested, 0, __ATOMIC_SEQ_CST);
+    weir__backend_take_wake(backend);
     for (int i = 0; i < count; i++)
         take_event(epoll, &epoll->events[i]);
     read_all(epoll);

@@ -33,7 +33,8 @@ void weir__report_all(struct weir__backend *backend, struct weir__report *report
 static inline void weir__report_done(struct weir__backend *backend, struct weir__report *report,
                                      struct weir__op *op, ssize_t result)
 {
-    op->result = result;
+    // N1: that word is for those who asked. A kernel that says it unasked has had an accident.
+    op->result = result == -ECANCELED && !op->cancelling ? -EIO : result;
     op->submitted = false;
     op->place = WEIR__OP_OUTSIDE;
     report->ops_count--;
@@ -63,6 +64,15 @@ static inline void weir__report_take(struct weir__backend *backend, struct weir_
     op->place = WEIR__OP_WORKING;
     report->ops_count++;
     backend->stats.ops_submitted++;
+}
+/*
+ * Take notice of a wake, before anything is looked at: whoever asks from here on asks for the next turn.
+ * It must be an exchange where there was one, so that what the waker did before is seen after.
+ */
+static inline bool weir__backend_take_wake(struct weir__backend *backend)
+{
+    return __atomic_load_n(&backend->wake_requested, __ATOMIC_RELAXED) != 0 &&
+           __atomic_exchange_n(&backend->wake_requested, 0, __ATOMIC_SEQ_CST) != 0;
 }
 /* Write to the eventfd of a loop; from any thread. */
 void weir__backend_ring_bell(int wake_fd);

@@ -78,15 +78,10 @@ static bool sim_pending(struct weir__backend *backend)
     return weir__report_pending(&sim_of(backend)->report);
 }
 
-static bool take_wake(struct sim *sim)
-{
-    return __atomic_exchange_n(&sim->base.wake_requested, 0, __ATOMIC_SEQ_CST) != 0;
-}
-
 static void wait_for_wake(struct sim *sim)
 {
     weir__base_mutex_lock(&sim->mutex);
-    while (!take_wake(sim))
+    while (!weir__backend_take_wake(&sim->base))
         weir__base_cond_wait(&sim->woken, &sim->mutex);
     weir__base_mutex_unlock(&sim->mutex);
 }
@@ -98,7 +93,7 @@ static void sim_turn(struct weir__backend *backend, int64_t timeout_ns)
     backend->idle_forever = false;
 
     bool due = weir__report_due(&sim->report);
-    bool woken = take_wake(sim);
+    bool woken = weir__backend_take_wake(backend);
     if (!due && !woken && timeout_ns > 0) {
         if (backend->wakes_expected > 0)
             wait_for_wake(sim);

@@ -194,7 +194,8 @@ static void fill_slot(struct io_uring_sqe *sqe, const struct weir__op *op)
     sqe->user_data = tagged(op, TAG_OP);
 }
 
-static void place_op(struct uring *uring, struct weir__op *op)
+/* wait_first: not before the kernel says that the socket is ready, for one that it said EAGAIN to. */
+static void place_op(struct uring *uring, struct weir__op *op, bool wait_first)
 {
     struct io_uring_sqe *sqe = take_slot(uring);
     if (sqe == NULL) {
@@ -204,6 +205,8 @@ static void place_op(struct uring *uring, struct weir__op *op)
     }
     op->place = WEIR__OP_WORKING;
     fill_slot(sqe, op);
+    if (wait_first)
+        sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 }
 
 static int uring_submit(struct weir__backend *backend, struct weir__op *op)
@@ -215,7 +218,7 @@ static int uring_submit(struct weir__backend *backend, struct weir__op *op)
     if (fault != 0)
         weir__report_op(&uring->report, op, fault);
     else
-        place_op(uring, op);
+        place_op(uring, op, false);
     return 0;
 }
 
@@ -261,32 +264,23 @@ static bool is_socket_transfer(const struct weir__op *op)
     return op->kind == WEIR__OP_RECV || op->kind == WEIR__OP_SEND || op->kind == WEIR__OP_SENDMSG;
 }
 
-/* Quirks of the kernel that no owner should see; true when the op goes back to it. */
-static bool wants_again(struct uring *uring, struct weir__op *op, int *result)
+/* What the kernel says about itself and not about the operation; no owner should see it. */
+static bool is_interrupted(const struct weir__op *op, int result)
 {
-    (void)uring;
-    if (*result == -ECANCELED && !op->cancelling)
-        *result = -EIO; // N1: that word is for those who asked
-    if (*result == -EINTR && op->cancelling)
-        *result = -ECANCELED; // how a kernel worker says it
-    if (*result == -EINTR)
-        return true;
-    if (*result == -EAGAIN && is_socket_transfer(op) && (op->flags & MSG_DONTWAIT) == 0) {
-        if (op->cancelling)
-            *result = -ECANCELED;
-        else
-            return true;
-    }
-    return false;
+    return result == -EINTR ||
+           (result == -EAGAIN && is_socket_transfer(op) && (op->flags & MSG_DONTWAIT) == 0);
 }
 
 static void op_completed(struct uring *uring, struct weir__op *op, int result)
 {
     assert(op->submitted && op->place == WEIR__OP_WORKING);
     weir__list_remove(&op->link); // its cancel may still wait for a slot
-    if (wants_again(uring, op, &result)) {
-        place_op(uring, op);
-        return;
+    if (is_interrupted(op, result)) {
+        if (!op->cancelling) {
+            place_op(uring, op, is_socket_transfer(op));
+            return;
+        }
+        result = -ECANCELED; // how a kernel worker says it
     }
     if (result >= 0 && (op->kind == WEIR__OP_ACCEPT || op->kind == WEIR__OP_OPEN))
         weir__sys_count_opened();
@@ -463,7 +457,7 @@ static void place_delayed(struct uring *uring)
     }
     weir__list_splice(&now, &uring->postponed);
     while ((node = weir__list_take_first(&now)) != NULL)
-        place_op(uring, WEIR__CONTAINER(node, struct weir__op, link));
+        place_op(uring, WEIR__CONTAINER(node, struct weir__op, link), false);
     weir__list_splice(&now, &uring->to_arm);
     while ((node = weir__list_take_first(&now)) != NULL)
         arm_rx(uring, WEIR__CONTAINER(node, struct weir__rx, link));
@@ -558,9 +552,7 @@ static void uring_turn(struct weir__backend *backend, int64_t timeout_ns)
             enter(uring, wait ? timeout_ns : 0);
         else if (round > 0)
             break;
-        // Before anything is looked at: whoever asks from here on asks for the next turn.
-        if (round == 0)
-            __atomic_store_n(&backend->wake_requested, 0, __ATOMIC_SEQ_CST);
+        weir__backend_take_wake(backend);
         harvest(uring);
         if (!kernel_calls(uring))
             break;

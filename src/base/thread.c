@@ -7,6 +7,7 @@
  */
 #include "base/thread.h"
 
+#include <sched.h>
 #include <assert.h>
 #include <string.h>
 #include <time.h>
@@ -158,4 +159,9 @@ void weir__base_cond_broadcast(struct weir__cond *cond)
 int weir__base_thread_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
     return -pthread_atfork(prepare, parent, child);
+}
+
+void weir__base_thread_pause(void)
+{
+    sched_yield();
 }

@@ -60,4 +60,7 @@ void weir__base_cond_broadcast(struct weir__cond *cond);
 int weir__base_thread_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
     WEIR_MUST_CHECK;
 
+/* Let another thread run, while waiting for something that takes a moment at most. */
+void weir__base_thread_pause(void);
+
 #endif

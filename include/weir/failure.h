@@ -1,0 +1,121 @@
+/*
+ * weir/failure.h - what went wrong, where, and why
+ *
+ * Codes travel as negative errno. What they mean here and now travels beside them: weir_fail() puts
+ * a message and its own place next to the code, and the record goes up with it through groups.
+ * Every failure ends returned, handled or reported; none is lost, none is told twice.
+ */
+#ifndef WEIR_FAILURE_H
+#define WEIR_FAILURE_H
+
+#include <weir/base.h>
+#include <weir/task.h>
+
+/** Where a failure came from. */
+typedef enum weir_failure_origin {
+    WEIR_FAILURE_CHILD, /* a task of the group */
+    WEIR_FAILURE_BODY,  /* the code between open and close */
+    WEIR_FAILURE_JOB,   /* work on an executor's thread */
+} weir_failure_origin;
+
+/** One failure; read only. */
+typedef struct weir_failure {
+    int code;                    /* the negative errno */
+    weir_failure_origin origin;
+    weir_task_id task;
+    const char *task_name;       /* or NULL: then task_fn says more */
+    const void *task_fn;         /* the function the task ran */
+    const char *group_name;      /* or NULL */
+    const weir_site *spawn_site; /* where WEIR_SPAWN() stood, or NULL */
+    const void *spawn_address;   /* code that called weir_spawn(), or NULL */
+    const void *fail_address;    /* code that called weir_fail(), or NULL */
+    const char *message;         /* what weir_fail() said; never NULL, may be empty */
+    int64_t at_ns;
+    uint64_t sequence;           /* order of completion within the loop */
+    struct weir_failures *causes; /* the set it came from, or NULL */
+} weir_failure;
+
+/** Every failure of a group, in order of completion. */
+typedef struct weir_failures weir_failures;
+
+WEIR_BEGIN_DECLS
+
+/**
+ * Say what a code means here, and return it: `return weir_fail(-EIO, "disk %d is gone", disk);`
+ *
+ * The message stays with the calling task until it fails with another one; it is what reports,
+ * weir_failure_message() and the group of the task show.
+ *
+ * @param code    a negative errno
+ * @param format  as printf; 200 bytes are kept
+ *
+ * Returns     code
+ * Checkpoint  no
+ * Thread      any; outside a task the message is dropped
+ * Source      rule F2
+ */
+WEIR_API int weir_fail(int code, const char *format, ...) WEIR_PRINTF(2, 3);
+
+/**
+ * What is known about the code that a call just returned to this task: the message of weir_fail(),
+ * or of the failure that came up through a group; else the general text of the code.
+ *
+ * @param code  what was returned
+ *
+ * Returns     text, valid until the task calls anything that can fail
+ * Checkpoint  no
+ * Thread      any
+ */
+WEIR_API const char *weir_failure_message(int code);
+
+/**
+ * How many failures a set holds.
+ *
+ * @param failures  NULL holds none
+ *
+ * Returns     a count
+ * Checkpoint  no
+ * Thread      the set's owner
+ */
+WEIR_API size_t weir_failures_count(const weir_failures *failures);
+
+/**
+ * One failure of a set, in order of completion.
+ *
+ * @param failures  the set
+ * @param index     from zero
+ *
+ * Returns     valid as long as the set, or NULL when there is none at that index
+ * Checkpoint  no
+ * Thread      the set's owner
+ */
+WEIR_API const weir_failure *weir_failures_at(const weir_failures *failures, size_t index);
+
+/**
+ * The first failure with a code, here or among the causes: what `except*` is elsewhere.
+ *
+ * @param failures  the set; NULL has none
+ * @param code      a negative errno; it equals itself only
+ *
+ * Returns     valid as long as the set, or NULL
+ * Checkpoint  no
+ * Thread      the set's owner
+ * Source      rule F5
+ */
+WEIR_API const weir_failure *weir_failures_match(const weir_failures *failures, int code);
+
+/**
+ * Release a set; its failures count as handled.
+ *
+ * @param failures  taken; NULL does nothing
+ *
+ * Returns     nothing
+ * Checkpoint  no
+ * Thread      the set's owner
+ * Source      rule F6
+ */
+WEIR_API void weir_failures_free(weir_failures *failures);
+
+WEIR_END_DECLS
+
+#endif

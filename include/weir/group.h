@@ -1,0 +1,239 @@
+/*
+ * weir/group.h - tasks that all end before the block that started them does
+ *
+ *     weir_group *group;
+ *     int rc = weir_group_open(&group, NULL);
+ *     if (rc < 0)
+ *         return rc;
+ *     for (size_t i = 0; rc == 0 && i < count; i++)
+ *         rc = WEIR_SPAWN(group, fetch, .url = urls[i], .out = &pages[i]);
+ *     return weir_group_close(group, rc);
+ */
+#ifndef WEIR_GROUP_H
+#define WEIR_GROUP_H
+
+#include <weir/base.h>
+#include <weir/failure.h>
+#include <weir/task.h>
+
+/** A set of tasks that all end before the group does. */
+typedef struct weir_group weir_group;
+
+/** What a failure of one task means for the others. */
+typedef enum weir_policy {
+    WEIR_FAIL_FAST,   /* the first failure cancels the rest */
+    WEIR_COLLECT_ALL, /* nobody is interrupted; every outcome is kept */
+} weir_policy;
+
+/** How a group behaves. Zero is the default of each field. */
+typedef struct weir_group_options {
+    weir_policy policy;   /* default WEIR_FAIL_FAST */
+    const char *name;     /* kept, for reports; usually a literal */
+    size_t running_max;   /* tasks alive at once; spawning waits for a place; 0: no limit */
+    int64_t timeout_ns;   /* time limit of the whole group; 0: none */
+    bool primary_only;    /* failures after the first are counted, not reported */
+} weir_group_options;
+
+/** How to start one task. Zero is the default of each field. */
+typedef struct weir_spawn_options {
+    const char *name; /* kept, for reports; usually a literal; NULL: the function's symbol */
+    bool nowait;      /* in a full group: -EAGAIN instead of waiting */
+} weir_spawn_options;
+
+/** A call for weir_gather(). */
+typedef struct weir_call {
+    weir_task_fn *fn;
+    void *arg;
+} weir_call;
+
+typedef enum weir_outcome_kind {
+    WEIR_OUTCOME_OK,
+    WEIR_OUTCOME_FAILED,
+    WEIR_OUTCOME_CANCELLED,
+} weir_outcome_kind;
+
+/** How one task ended. */
+typedef struct weir_outcome {
+    weir_outcome_kind kind;
+    int rc;            /* what it returned */
+    char message[120]; /* what weir_fail() said, cut to fit; empty when it said nothing */
+} weir_outcome;
+
+WEIR_BEGIN_DECLS
+
+/**
+ * Open a group: from here to its close, the caller owns the tasks spawned into it.
+ *
+ * @param out_group  to be closed by the calling task
+ * @param options    borrowed; NULL for the defaults
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ENOMEM  no memory
+ *             -EPERM   called outside a task
+ * Checkpoint  no
+ * Thread      a loop's, in a task
+ * Source      rule G1
+ */
+WEIR_API WEIR_MUST_CHECK int weir_group_open(weir_group **out_group,
+                                             const weir_group_options *options);
+
+/**
+ * End the group: wait until every task in it has ended, then release it.
+ *
+ * When one task fails, the others are cancelled at once (unless the policy says otherwise); the
+ * wait still lasts until the last of them has unwound, so nothing they borrowed from the caller is
+ * in use afterwards. It cannot be left early: a caller that is cancelled meanwhile hands the
+ * cancellation down and goes on waiting.
+ *
+ * @param group  taken; opened by the calling task, its innermost one; NULL does nothing
+ * @param rc     what the body between open and close came to: 0, or its failure
+ *
+ * Returns     rc when the body and every task returned 0 or more, or a negative errno
+ * Errors      first failure  in order of completion, the body's included
+ *             -ECANCELED     the caller's own scope was cancelled, and the tasks with it
+ *             -ETIME         the group's own time limit came first
+ *             WEIR_CAUGHT    (not negative) the group was cancelled by name
+ *             -EDEADLK       called by a member of the group
+ *             -EPERM         called by a task that did not open it
+ * Checkpoint  when a task of the group is still alive
+ * Thread      the task that opened the group, and no other
+ * Source      rules G2, G4, G5, G6
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_group_close(weir_group *group, int rc);
+
+/**
+ * The same, and hand out every failure instead of only the first one's code.
+ *
+ * @param group         as weir_group_close()
+ * @param rc            as weir_group_close()
+ * @param out_failures  owned by the caller, released with weir_failures_free(); NULL when nothing
+ *                      failed. Written whatever is returned
+ *
+ * Returns     as weir_group_close()
+ * Checkpoint  when a task of the group is still alive
+ * Thread      the task that opened the group, and no other
+ * Source      rules F5, F6
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int
+weir_group_close_failures(weir_group *group, int rc, weir_failures **out_failures);
+
+/**
+ * Cancel everything in the group, the body included. Doing it twice changes nothing.
+ *
+ * @param group   open
+ * @param reason  kept: usually a literal; may be NULL
+ *
+ * Returns     nothing
+ * Checkpoint  no
+ * Thread      the group's loop
+ */
+WEIR_API void weir_group_cancel(weir_group *group, const char *reason);
+
+/**
+ * How many tasks of the group are alive.
+ *
+ * @param group  open
+ *
+ * Returns     a count
+ * Checkpoint  no
+ * Thread      the group's loop
+ */
+WEIR_API size_t weir_group_count(const weir_group *group);
+
+/**
+ * Start a task. It runs after the caller has parked, siblings in the order they were spawned.
+ *
+ * @param group  open; any task of its loop may spawn into it
+ * @param fn     runs exactly once when this returns 0, even if the group is cancelled before
+ * @param arg    passed to fn; on failure it is still the caller's
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ESHUTDOWN  the group is cancelled or has been joined
+ *             -ENOMEM     no memory, or no stack
+ *             -EAGAIN     the limit of live tasks is reached
+ *             -ECANCELED  while waiting for a place in a full group, the caller was cancelled
+ *             -EDEADLK    every member of the full group waits to spawn into it
+ *             -EPERM      called from another loop or outside one
+ * Checkpoint  when the group has running_max tasks
+ * Thread      the group's loop
+ * Source      rules T1, T2, G3, G10
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_spawn(weir_group *group, weir_task_fn *fn,
+                                                        void *arg);
+
+/**
+ * Start a task, with options and its id.
+ *
+ * @param group    as weir_spawn()
+ * @param options  borrowed; NULL for the defaults
+ * @param fn       as weir_spawn()
+ * @param arg      as weir_spawn()
+ * @param out_id   may be NULL
+ *
+ * Returns     0 or a negative errno
+ * Errors      as weir_spawn(), and
+ *             -EAGAIN  options->nowait and the group is full
+ * Checkpoint  when the group has running_max tasks and options->nowait is false
+ * Thread      the group's loop
+ * Source      rules T1, T2, G3, G10
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_spawn_with(weir_group *group,
+                                                             const weir_spawn_options *options,
+                                                             weir_task_fn *fn, void *arg,
+                                                             weir_task_id *out_id);
+
+/**
+ * Run several calls side by side and wait for all of them.
+ *
+ * @param policy        WEIR_FAIL_FAST: the first failure cancels the rest; WEIR_COLLECT_ALL: nobody
+ *                      is interrupted
+ * @param calls         borrowed
+ * @param count         of calls; 0 is fine
+ * @param out_outcomes  one for each call, by position; may be NULL with WEIR_FAIL_FAST
+ *
+ * Returns     WEIR_COLLECT_ALL: how many failed; WEIR_FAIL_FAST: 0; or a negative errno
+ * Errors      first failure  with WEIR_FAIL_FAST
+ *             -ECHILD        with WEIR_FAIL_FAST: one of them was cancelled alone
+ *             -ECANCELED     the caller's scope is cancelled
+ *             -ENOMEM        not all could be started; those that were have ended
+ * Checkpoint  when count is not 0
+ * Thread      a loop's, in a task
+ * Source      rules P1, P2, P9
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_gather(weir_policy policy, const weir_call *calls,
+                                                         size_t count, weir_outcome *out_outcomes);
+
+/* The door of WEIR_SPAWN(); not called by hand. */
+WEIR_API WEIR_MUST_CHECK int weir__spawn_copy(weir_group *group, weir_task_fn *fn, const void *arg,
+                                              size_t arg_bytes, const weir_site *site);
+
+WEIR_END_DECLS
+
+/* The function, checked to take a pointer to the struct of its name, as a weir_task_fn: a pointer
+ * to a struct and a pointer to void are passed alike on every machine that weir runs on. */
+#define WEIR__TASK_FN(task)                                                                        \
+    ((weir_task_fn *)(void (*)(void))_Generic(&(task), int (*)(struct task *) : &(task)))
+
+/* A static record of this place in the program. */
+#define WEIR__SITE(what)                                                                           \
+    (__extension__({                                                                               \
+        static const weir_site weir__here = {__FILE__, what, __LINE__};                            \
+        &weir__here;                                                                               \
+    }))
+
+/**
+ * Start a task with arguments by name: `task` is a function that takes a pointer to the struct of
+ * the same name. The struct is copied into the task, so nothing dangles.
+ *
+ *     struct fetch { const char *url; struct page *out; };
+ *     static int fetch(struct fetch *a) { ... }
+ *
+ *     rc = WEIR_SPAWN(group, fetch, .url = url, .out = &page);
+ *
+ * Returns what weir_spawn() does, and is a checkpoint when that is.
+ */
+#define WEIR_SPAWN(group, task, ...)                                                               \
+    weir__spawn_copy((group), WEIR__TASK_FN(task), &(struct task){__VA_ARGS__},                    \
+                     sizeof(struct task), WEIR__SITE(#task))
+
+#endif

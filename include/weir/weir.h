@@ -1,0 +1,15 @@
+/*
+ * weir/weir.h - everything of the core: tasks, groups, scopes, failures, files, network, logs
+ */
+#ifndef WEIR_WEIR_H
+#define WEIR_WEIR_H
+
+#include <weir/base.h>
+#include <weir/failure.h>
+#include <weir/group.h>
+#include <weir/log.h>
+#include <weir/remote.h>
+#include <weir/scope.h>
+#include <weir/task.h>
+
+#endif

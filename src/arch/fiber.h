@@ -1,0 +1,134 @@
+/*
+ * fiber.h - the switch, with the sanitizers told about it
+ *
+ * ASan and TSan keep a picture of the current stack and must hear of every switch; a plain build
+ * compiles this to the bare switch. A fiber is the saved context of one stack.
+ */
+#ifndef WEIR__ARCH_FIBER_H
+#define WEIR__ARCH_FIBER_H
+
+#include "arch/switch.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WEIR__ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WEIR__ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define WEIR__TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WEIR__TSAN 1
+#endif
+#endif
+
+#ifdef WEIR__ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef WEIR__TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+/* What a sanitizer wants to know of one stack; empty in plain builds. */
+struct weir__fiber {
+#ifdef WEIR__ASAN
+    void *fake_stack;
+    const void *stack_bottom;
+    size_t stack_bytes;
+#endif
+#ifdef WEIR__TSAN
+    void *tsan;
+#endif
+    char unused;
+};
+
+#if defined(WEIR__ASAN) || defined(WEIR__TSAN)
+#define WEIR__FIBER_SANITIZED 1
+#endif
+
+/* The fiber of the stack that this thread was born with. */
+static inline void weir__fiber_init_thread(struct weir__fiber *fiber)
+{
+    (void)fiber;
+#ifdef WEIR__ASAN
+    fiber->fake_stack = NULL;
+    fiber->stack_bottom = NULL; /* learned at the first switch away */
+    fiber->stack_bytes = 0;
+#endif
+#ifdef WEIR__TSAN
+    fiber->tsan = __tsan_get_current_fiber();
+#endif
+}
+
+static inline void weir__fiber_init_stack(struct weir__fiber *fiber, void *bottom, size_t bytes)
+{
+    (void)fiber, (void)bottom, (void)bytes;
+#ifdef WEIR__ASAN
+    fiber->fake_stack = NULL;
+    fiber->stack_bottom = bottom;
+    fiber->stack_bytes = bytes;
+#endif
+#ifdef WEIR__TSAN
+    if (fiber->tsan == NULL)
+        fiber->tsan = __tsan_create_fiber(0);
+#endif
+}
+
+static inline void weir__fiber_deinit_stack(struct weir__fiber *fiber)
+{
+    (void)fiber;
+#ifdef WEIR__TSAN
+    if (fiber->tsan != NULL)
+        __tsan_destroy_fiber(fiber->tsan);
+    fiber->tsan = NULL;
+#endif
+}
+
+/* A stack is begun anew: TSan's shadow of the frames that were left on it for good goes. */
+static inline void weir__fiber_renew(struct weir__fiber *fiber)
+{
+    (void)fiber;
+#ifdef WEIR__TSAN
+    __tsan_destroy_fiber(fiber->tsan);
+    fiber->tsan = __tsan_create_fiber(0);
+#endif
+}
+
+/* First thing on a new stack: `from` is the fiber that switched here. */
+static inline void weir__fiber_arrived(struct weir__fiber *from)
+{
+    (void)from;
+#ifdef WEIR__ASAN
+    const void *bottom;
+    size_t bytes;
+    __sanitizer_finish_switch_fiber(NULL, &bottom, &bytes);
+    if (from != NULL && from->stack_bottom == NULL) {
+        from->stack_bottom = bottom;
+        from->stack_bytes = bytes;
+    }
+#endif
+}
+
+/* `ends`: nobody will ever come back to `from`'s frames. Inlined and not instrumented itself: TSan's
+ * shadow call stack belongs to the fiber (a call here would be popped on the wrong one). */
+__attribute__((always_inline)) static inline void
+weir__fiber_switch(struct weir__fiber *from, void **out_from_sp, struct weir__fiber *to,
+                   void *to_sp, bool ends)
+{
+    (void)from, (void)to, (void)ends;
+#ifdef WEIR__ASAN
+    __sanitizer_start_switch_fiber(ends ? NULL : &from->fake_stack, to->stack_bottom,
+                                   to->stack_bytes);
+#endif
+#ifdef WEIR__TSAN
+    __tsan_switch_to_fiber(to->tsan, 0);
+#endif
+    weir__arch_switch(out_from_sp, to_sp);
+#ifdef WEIR__ASAN
+    __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+#endif
+}
+
+#endif

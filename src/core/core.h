@@ -1,0 +1,387 @@
+/*
+ * core.h - the scheduler's own records, and the calls by which rooms above park and wake tasks
+ *
+ * A loop is one thread. It turns: harvest completions (their tasks become ready with results), sleepers
+ * that are due, posts of other threads, deadlines that have passed, then the ready tasks, first in,
+ * first out (rule O10). A task runs on a stack of its own until it parks; parking switches straight to
+ * the next ready task. Everything here belongs to the loop's thread unless a line says otherwise.
+ *
+ * Task records sit in a table: one 64-byte hot line a task (what the scheduler touches, and what an
+ * observer reads while the program runs, hangs or is dead), the cold 192 bytes beside it.
+ *
+ * Holds  1. A task is in the ready list exactly while its state is READY.
+ *        2. A blocked task is woken exactly once for each park (I3); only weir__core_wake() does it.
+ *        3. current is NULL exactly while the loop's own stack runs.
+ */
+#ifndef WEIR__CORE_H
+#define WEIR__CORE_H
+
+#include <weir/failure.h>
+#include <weir/group.h>
+#include <weir/remote.h>
+#include <weir/scope.h>
+#include <weir/task.h>
+
+#include "arch/fiber.h"
+#include "backend/backend.h"
+#include "base/list.h"
+#include "core/stack.h"
+#include "core/timer.h"
+
+enum weir_task_state {
+    WEIR_TASK_FREE, /* the slot holds no task */
+    WEIR_TASK_READY,
+    WEIR_TASK_RUNNING,
+    WEIR_TASK_BLOCKED,
+    WEIR_TASK_ABORTING, /* blocked, and asked to end its wait */
+    WEIR_TASK_FINISHING,
+};
+
+/* What a blocked task waits for; shown by reports. */
+enum weir_wait_kind {
+    WEIR_WAIT_NONE,
+    WEIR_WAIT_SLEEP,
+    WEIR_WAIT_GROUP, /* every task of a group */
+    WEIR_WAIT_PLACE, /* in a full group */
+    WEIR_WAIT_IO,    /* an operation of the backend */
+    WEIR_WAIT_BYTES, /* from a peer */
+    WEIR_WAIT_JOB,   /* on an executor's thread */
+    WEIR_WAIT_EVENT,
+    WEIR_WAIT_SEMAPHORE,
+    WEIR_WAIT_MUTEX,
+    WEIR_WAIT_CHANNEL,
+    WEIR_WAIT_OTHER,
+    WEIR_WAIT_KIND_COUNT
+};
+
+enum { WEIR__NO_TASK = UINT32_MAX };
+
+/* One cache line a task. Written by the owning loop only. */
+struct weir__hot {
+    void *sp;                /* saved stack pointer; NULL before the first step */
+    uint32_t next;           /* ready or free list, by index */
+    uint32_t prev;
+    uint8_t state;           /* enum weir_task_state */
+    uint8_t wait_kind;       /* enum weir_wait_kind */
+    uint16_t refused_count;  /* checkpoints refused in a row: the swallow detector's count */
+    int32_t result;          /* what its wait came to */
+    const void *wait_object;
+    const void *wait_address; /* code that parked */
+    int64_t since_ns;         /* of the state */
+    uint32_t generation;      /* odd while the slot holds a task */
+    uint32_t step_count;      /* times it was switched to */
+    int32_t stack_slot;       /* -1: none yet */
+    uint32_t group_number;    /* for observers */
+};
+_Static_assert(sizeof(struct weir__hot) == 64, "the hot record of a task is one cache line");
+
+typedef void weir__abort_fn(weir_task *task, void *object);
+
+/* The failure text a task carries, made by weir_fail(). */
+struct weir__detail {
+    int code;
+    const void *address;
+    char message[200];
+};
+
+struct weir_task {
+    weir_scope scope; /* the bottom one: a child of its group's */
+    weir_task_fn *fn;
+    void *arg;
+    weir_group *group;
+    struct weir__list sibling;
+    weir_scope *active; /* the innermost scope */
+    const char *name;
+    const void *spawn_place; /* weir_site or code address, see WEIR__TASK_SITE */
+    weir__abort_fn *abort;   /* ends the current wait early; NULL when it cannot */
+    struct weir__detail *detail;
+    weir_failures *last_failures; /* of the group closed last; causes of what is returned next */
+    uint32_t index;
+    uint8_t flags;
+    uint8_t budget; /* checkpoints that may complete without blocking (O9) */
+    uint8_t arg_class;
+    uint8_t unused;
+};
+
+enum {
+    WEIR__TASK_SITE = 1,       /* spawn_place is a weir_site */
+    WEIR__TASK_STARTED = 2,    /* its first step has begun */
+    WEIR__TASK_SWALLOW_TOLD = 4,
+    WEIR__TASK_ABORTED = 8,    /* the current wait was asked to end (I9: once) */
+    WEIR__TASK_SCOPE_TOLD = 16,
+};
+
+/* weir_scope.weir__flags */
+enum {
+    WEIR__SCOPE_SHIELD = 1,
+    WEIR__SCOPE_TIMEOUT = 2,
+    WEIR__SCOPE_GROUP = 4,
+    WEIR__SCOPE_TASK = 8,
+    WEIR__SCOPE_CAUGHT = 16,
+    WEIR__SCOPE_FIRED = 32,
+    WEIR__SCOPE_ROOT = 64,
+};
+/* weir_scope.weir__state; zero means never entered */
+enum { WEIR__SCOPE_FRESH = 0, WEIR__SCOPE_ACTIVE = 1, WEIR__SCOPE_LEFT = 2 };
+enum { WEIR__LEVEL_NONE = 0, WEIR__LEVEL_CANCEL = 1, WEIR__LEVEL_FORCE = 2 };
+
+struct weir__failure_record {
+    weir_failure public;
+    struct weir__failure_record *next;
+    char message[200];
+};
+
+/* A failure set; its records are owned by it. */
+struct weir_failures {
+    struct weir__failure_record *first;
+    struct weir__failure_record *last;
+    size_t count;
+    size_t lost_count; /* records there was no memory for: counted, never forgotten */
+    weir_loop *loop;
+    bool inspected; /* somebody took the set: nothing is left to report */
+    bool primary_only;
+};
+
+struct weir_group {
+    weir_scope scope;
+    weir_loop *loop;
+    weir_task *owner; /* NULL for a loop's root group */
+    struct weir__list members;  /* weir_task.sibling, in spawn order */
+    struct weir__list *unstarted; /* the first member that has not begun; &members when none */
+    struct weir__list place_waiters;
+    size_t live_count;
+    size_t running_max; /* 0: no limit */
+    size_t members_blocked_on_place;
+    size_t places_promised; /* woken waiters that have not taken their place yet */
+    size_t cancelled_count; /* members that ended cancelled while the group was */
+    weir_failures *failures;
+    int first_code;
+    const char *name;
+    uint32_t number;
+    uint8_t policy;
+    bool owner_waits; /* the owner is parked in close */
+    bool closing;
+    bool joined;
+    bool primary_only;
+    const void *open_address;
+    /* gather: told about each end, by a hook instead of a copy of the accounting */
+    void (*ended)(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc,
+                  const struct weir__detail *detail);
+    void *ended_arg;
+    struct weir__list registered; /* in the loop's list of groups */
+};
+
+/* Something another thread asks of a loop. Lives in the sender's memory until `run`. */
+struct weir__post {
+    struct weir__post *next;
+    void (*run)(struct weir__post *post); /* on the loop's thread, outside tasks; must not park */
+};
+
+struct weir__run_queue {
+    uint32_t head, tail;
+    size_t count;
+};
+
+enum { WEIR__ARG_CLASSES = 4 }; /* 64, 128, 256, 512 bytes */
+
+enum weir__loop_phase { WEIR__LOOP_TURNING, WEIR__LOOP_WAITING, WEIR__LOOP_STEPPING };
+
+struct weir_loop {
+    /* hot */
+    weir_task *current;
+    struct weir__hot *hot;
+    weir_task *cold;
+    struct weir__run_queue batch; /* this turn's */
+    struct weir__run_queue ready; /* the next turn's */
+    int64_t now_ns;               /* read once a turn */
+    int64_t turn_started_ns;
+    uint32_t turn_steps;
+    int64_t looked_at_ns; /* when the backend was asked last */
+    bool looks_are_dear;  /* asking costs a system call each time */
+    uint32_t free_head;
+    size_t used_count; /* slots of the table ever used */
+    size_t task_count;
+    size_t tasks_max;
+    weir_task *handover; /* to be stepped to before the batch */
+    void *loop_sp;
+    struct weir__fiber loop_fiber;
+    struct weir__fiber *leaving_fiber;
+    struct weir__stacks stacks;
+    struct weir__backend *backend;
+    struct weir__wheel sleeps;
+    struct weir__wheel deadlines;
+    weir_group *root;
+    struct weir__list groups; /* every open one */
+
+    /* progress, read by the watchdog's thread (atomic, relaxed) */
+    uint64_t step_count;
+    int phase;
+    int tid;
+    weir_task *stepping; /* the task whose step began last */
+
+    /* mail from other threads */
+    struct weir__post *inbox; /* atomic; CLOSED when the loop is gone */
+    struct weir__post *inbox_rest;
+    int senders; /* atomic: inside a push or wake */
+    int asleep;  /* atomic */
+    int refs;    /* atomic */
+    size_t external_count; /* jobs and the like that will post: the loop is not deadlocked */
+
+    /* accounting */
+    uint64_t failures_created, failures_delivered, failures_handled, failures_reported;
+    uint64_t failure_sequence;
+    uint64_t spawned_count, ended_count;
+    uint64_t shields_unbounded_count;
+    uint64_t scopes_open;
+    uint64_t strays_count, swallows_count;
+    uint32_t group_number;
+    uint64_t shuffle_state;
+    int deadlock_rc;
+    bool forced;
+    bool stack_full_told;
+
+    void *free_args[WEIR__ARG_CLASSES];
+    weir_group *free_groups;
+    uint8_t id; /* in task ids */
+    const char *name;
+    char backend_note[256]; /* why not io_uring, or empty */
+    struct weir__list registered; /* in the process's list of loops */
+    void *locals[8];              /* rooms above keep one thing each, see enum weir__local */
+};
+
+/* Slots of weir_loop.locals. A room that fills one gives a function to clear it at the loop's end. */
+enum weir__local { WEIR__LOCAL_FILE, WEIR__LOCAL_NET, WEIR__LOCAL_HTTP, WEIR__LOCAL_APP };
+
+extern _Thread_local weir_loop *weir__loop __attribute__((tls_model("initial-exec")));
+
+/* --- run ------------------------------------------------------------------------------------- */
+
+/* `report_failure`: a failure of fn becomes a finding here, for callers that only keep a status. */
+int weir__core_run(const weir_run_options *options, weir_task_fn *fn, void *arg,
+                   bool report_failure) WEIR_MUST_CHECK;
+/* The loop of this thread, or NULL. */
+static inline weir_loop *weir__core_loop(void)
+{
+    return weir__loop;
+}
+/* The task that runs now, or NULL outside tasks. */
+static inline weir_task *weir__core_task(void)
+{
+    return weir__loop == NULL ? NULL : weir__loop->current;
+}
+static inline struct weir__hot *weir__core_hot(const weir_loop *loop, const weir_task *task)
+{
+    return &loop->hot[task->index];
+}
+/* Work that would wake a task by a post is under way: the loop is idle, not deadlocked. */
+static inline void weir__core_external_begin(weir_loop *loop)
+{
+    loop->external_count++;
+    loop->backend->wakes_expected++; /* virtual time stands still meanwhile */
+}
+static inline void weir__core_external_end(weir_loop *loop)
+{
+    loop->external_count--;
+    loop->backend->wakes_expected--;
+}
+/* Called for every loop when it ends, after its last task (exec, file, net, http give back caches). */
+void weir__core_at_loop_end(enum weir__local slot, void (*clear)(void *local));
+/* Force: even shielded checkpoints of the loop's tasks return -ECANCELED (W4). */
+void weir__core_force(weir_loop *loop, const char *reason);
+
+/* --- park and wake --------------------------------------------------------------------------- */
+
+/*
+ * Before any wait or quick result: -EPERM outside a task; -ECANCELED, after one yield, when the
+ * context is cancelled (O1); else 0.
+ */
+int weir__core_checkpoint(void) WEIR_MUST_CHECK;
+/* After a checkpoint that completed without blocking: yields when the budget is used up (O9). */
+void weir__core_completed_at_once(void);
+/*
+ * Block the current task until weir__core_wake(); the result given there is returned. `abort` is called
+ * at most once, when the context is cancelled meanwhile: it must see to it that the task is woken, at
+ * once or later. NULL: this wait cannot be ended early. weir__core_checkpoint() comes first.
+ */
+int weir__core_park(enum weir_wait_kind kind, void *object, weir__abort_fn *abort);
+/* Make a blocked task ready with a result. Loop thread only; from a task, a callback or a post. */
+void weir__core_wake(weir_task *task, int result);
+/* What a wait that was aborted returns: -ECANCELED when the context is cancelled, else -EIO (N1). */
+int weir__core_cancelled_result(const weir_task *task);
+
+/* First in, first out list of tasks waiting for one thing; the node is on the waiter's stack. */
+struct weir__waiter {
+    struct weir__list link;
+    weir_task *task;
+};
+/* Park at the end of a list; wake with weir__core_wake_first(). Aborts by leaving the list. */
+int weir__core_park_in(struct weir__list *waiters, enum weir_wait_kind kind, const void *shown);
+/* Wakes the first waiter with result; false when there is none. */
+bool weir__core_wake_first(struct weir__list *waiters, int result);
+
+/* A timer that calls back on the loop in a turn's phase of completions; for rooms above. */
+struct weir__alarm {
+    struct weir__timer timer;
+    void (*fire)(struct weir__alarm *alarm); /* must not park */
+};
+void weir__core_alarm_set(weir_loop *loop, struct weir__alarm *alarm, int64_t at_ns); /* re-arms */
+void weir__core_alarm_clear(weir_loop *loop, struct weir__alarm *alarm);
+
+/* --- tasks and groups, for rooms above -------------------------------------------------------- */
+
+/* Spawn from a callback of the loop, outside any task; never waits. */
+int weir__core_spawn(weir_group *group, const char *name, weir_task_fn *fn, void *arg,
+                     weir_task_id *out_id) WEIR_MUST_CHECK;
+weir_task_id weir__core_task_id(const weir_loop *loop, const weir_task *task);
+weir_task *weir__core_task_by_id(weir_loop *loop, weir_task_id id); /* NULL: ended */
+
+/* --- scopes ---------------------------------------------------------------------------------- */
+
+static inline bool weir__core_cancelled(const weir_task *task)
+{
+    return task->active->weir__effective >= WEIR__LEVEL_CANCEL;
+}
+void weir__scope_begin(weir_loop *loop, weir_task *task, weir_scope *scope, unsigned flags,
+                       int64_t deadline_ns);
+int weir__scope_end(weir_loop *loop, weir_task *task, weir_scope *scope, int rc,
+                    const void *address);
+void weir__scope_cancel_level(weir_loop *loop, weir_scope *scope, unsigned level,
+                              weir_cancel_kind kind, const char *reason, const void *address);
+void weir__scope_fire(weir_loop *loop, struct weir__timer *timer);
+bool weir__scope_cause(const weir_scope *scope, weir_cancel_cause *out_cause);
+void weir__token_detach(weir_scope *scope);
+
+/* --- groups' inside --------------------------------------------------------------------------- */
+
+weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options);
+void weir__group_discard(weir_loop *loop, weir_group *group);
+void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc);
+/* A place may have come free: wake the first who waits for one. */
+void weir__group_offer_place(weir_group *group);
+void weir__group_child_started(weir_group *group, weir_task *task);
+
+/* --- failures' inside -------------------------------------------------------------------------- */
+
+int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code);
+void weir__failure_settle_last(weir_loop *loop, weir_task *task, int code);
+void weir__failures_discard(weir_failures *failures, bool report_rest);
+struct weir__detail *weir__failure_detail(weir_task *task, int code);
+void weir__failure_drop_detail(weir_task *task);
+
+/* --- scheduler's inside ------------------------------------------------------------------------ */
+
+weir_task *weir__task_new(weir_loop *loop, weir_group *group, weir_task_fn *fn, void *arg,
+                          int *out_rc);
+void weir__sched_ready(weir_loop *loop, weir_task *task);
+void weir__sched_unready(weir_loop *loop, weir_task *task);
+/* The next to run on this stack's behalf, or NULL when the turn is over. */
+weir_task *weir__sched_next(weir_loop *loop);
+void weir__sched_run_batch(weir_loop *loop);
+bool weir__sched_may_hand_over(weir_loop *loop);
+void weir__remote_drain(weir_loop *loop);
+void weir__remote_push(weir_loop *loop, struct weir__post *post, int *out_rc);
+void weir__remote_close(weir_loop *loop);
+/* 0, or -ESHUTDOWN: the post was not taken. Any thread. */
+int weir__core_post(weir_loop *loop, struct weir__post *post) WEIR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,282 @@
+/*
+ * group.c - groups: opening, closing, and what the end of a member means
+ *
+ * Runs on  the loop's own thread.
+ * Holds    1. Members are listed in the order they were spawned; `unstarted` is the first that has not
+ *             begun. No task outlives its group (I1).
+ *          2. close returns only when live_count is 0, whatever happens meanwhile (G2).
+ *
+ * Costs    groups come from a free list of the loop: opening and closing one allocates nothing when
+ *          warm. A member costs its record and, once it has begun, a stack.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/core.h"
+#include "core/observe.h"
+#include "core/task.h"
+
+/* --- making and unmaking ---------------------------------------------------------------------------- */
+
+weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options)
+{
+    static const weir_group_options defaults;
+    if (options == NULL)
+        options = &defaults;
+    weir_group *group = loop->free_groups;
+    if (group != NULL)
+        loop->free_groups = (weir_group *)(void *)group->owner;
+    else
+        group = weir__base_alloc(sizeof *group);
+    if (group == NULL)
+        return NULL;
+    memset(group, 0, sizeof *group);
+    group->loop = loop;
+    group->owner = loop->current;
+    weir__list_init(&group->members);
+    group->unstarted = &group->members;
+    weir__list_init(&group->place_waiters);
+    group->running_max = options->running_max;
+    group->policy = (uint8_t)options->policy;
+    group->primary_only = options->primary_only;
+    group->name = options->name;
+    group->number = ++loop->group_number;
+    weir__list_append(&loop->groups, &group->registered);
+    return group;
+}
+
+void weir__group_discard(weir_loop *loop, weir_group *group)
+{
+    weir__list_remove(&group->registered);
+    group->owner = (weir_task *)(void *)loop->free_groups;
+    group->joined = true;
+    loop->free_groups = group;
+}
+
+int weir_group_open(weir_group **out_group, const weir_group_options *options)
+{
+    weir_task *task = weir__core_task();
+    if (task == NULL)
+        return -EPERM;
+    weir_loop *loop = weir__loop;
+    weir_group *group = weir__group_new(loop, options);
+    if (group == NULL)
+        return -ENOMEM;
+    int64_t timeout_ns = options == NULL ? 0 : options->timeout_ns;
+    unsigned flags = WEIR__SCOPE_GROUP | (timeout_ns != 0 ? WEIR__SCOPE_TIMEOUT : 0u);
+    int64_t deadline_ns = timeout_ns == 0 || timeout_ns == WEIR_FOREVER
+                              ? WEIR_NEVER
+                              : weir__base_add_ns(weir_now(), timeout_ns);
+    weir__scope_begin(loop, task, &group->scope, flags, deadline_ns);
+    group->open_address = __builtin_return_address(0);
+    *out_group = group;
+    return 0;
+}
+
+void weir_group_cancel(weir_group *group, const char *reason)
+{
+    weir__scope_cancel_level(group->loop, &group->scope, WEIR__LEVEL_CANCEL, WEIR_CANCEL_EXPLICIT,
+                             reason, __builtin_return_address(0));
+}
+
+size_t weir_group_count(const weir_group *group)
+{
+    return group->live_count;
+}
+
+/* --- members ------------------------------------------------------------------------------------------ */
+
+void weir__group_child_started(weir_group *group, weir_task *task)
+{
+    if (group->unstarted != &task->sibling)
+        return; /* begun out of order, in a shuffled test run; found when its turn comes */
+    struct weir__list *next = task->sibling.next;
+    while (next != &group->members &&
+           (WEIR__CONTAINER(next, weir_task, sibling)->flags & WEIR__TASK_STARTED))
+        next = next->next;
+    group->unstarted = next;
+}
+
+void weir__group_offer_place(weir_group *group)
+{
+    if (group->running_max == 0 ||
+        group->live_count + group->places_promised >= group->running_max)
+        return;
+    if (weir__core_wake_first(&group->place_waiters, 0))
+        group->places_promised++;
+}
+
+/* Within the turn's budget the next of the family goes on at once: a sibling that has not begun, or,
+ * when the last child has ended, the owner that waits for it. */
+static void hand_over(weir_loop *loop, weir_group *group)
+{
+    if (!group->owner_waits)
+        return;
+    if (group->live_count == 0) {
+        group->owner_waits = false;
+        weir__core_wake(group->owner, 0);
+        loop->handover = group->owner;
+    } else if (group->unstarted != &group->members) {
+        loop->handover = WEIR__CONTAINER(group->unstarted, weir_task, sibling);
+    }
+}
+
+static void fail_group(weir_group *group, weir_cancel_kind kind)
+{
+    weir__scope_cancel_level(group->loop, &group->scope, WEIR__LEVEL_CANCEL, kind,
+                             "a failure in its group", NULL);
+}
+
+static int stray_end(weir_loop *loop, weir_task *task)
+{
+    loop->strays_count++;
+    weir__core_find(&(struct weir__finding){
+        .kind = WEIR__FINDING_STRAY,
+        .loop = loop,
+        .task = task,
+        .what = "a task returned -ECANCELED although it is not cancelled; it counts as -EIO"});
+    return -EIO;
+}
+
+void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc)
+{
+    weir_group *group = task->group;
+    bool cancelled = task->scope.weir__effective >= WEIR__LEVEL_CANCEL;
+    weir_outcome_kind kind = WEIR_OUTCOME_OK;
+    if (rc == -ECANCELED && !cancelled)
+        rc = stray_end(loop, task);
+    if (rc == -ECANCELED)
+        kind = WEIR_OUTCOME_CANCELLED;
+    else if (rc < 0)
+        kind = WEIR_OUTCOME_FAILED;
+
+    if (group->ended != NULL)
+        group->ended(group, task, kind, rc, weir__failure_detail(task, rc));
+    if (kind == WEIR_OUTCOME_FAILED)
+        weir__failure_add(group, WEIR_FAILURE_CHILD, task, rc);
+    weir__failure_settle_last(loop, task, rc);
+    if (kind == WEIR_OUTCOME_FAILED && group->policy == WEIR_FAIL_FAST)
+        fail_group(group, WEIR_CANCEL_SIBLING_FAILED);
+    if (kind == WEIR_OUTCOME_CANCELLED && group->scope.weir__effective >= WEIR__LEVEL_CANCEL)
+        group->cancelled_count++;
+
+    if (group->unstarted == &task->sibling)
+        group->unstarted = task->sibling.next;
+    weir__list_remove(&task->sibling);
+    group->live_count--;
+    weir__group_offer_place(group);
+    hand_over(loop, group);
+}
+
+/* --- closing ------------------------------------------------------------------------------------------ */
+
+static int may_close(const weir_group *group, const weir_task *task)
+{
+    if (task == NULL || group->loop != weir__loop)
+        return -EPERM;
+    if (group->owner == task)
+        return 0;
+    return task->group == group ? -EDEADLK : -EPERM;
+}
+
+/* C8: scopes and groups opened after this one and still open go first. */
+static void settle_nesting(weir_group *group, weir_task *task)
+{
+    if (task->active == &group->scope)
+        return;
+    weir__core_find(&(struct weir__finding){
+        .kind = WEIR__FINDING_MISNESTED,
+        .loop = group->loop,
+        .task = task,
+        .address = group->open_address,
+        .what = "closed a group while something opened after it was still open; that goes first"});
+    while (task->active != &group->scope) {
+        weir_scope *inner = task->active;
+        if (inner->weir__flags & WEIR__SCOPE_GROUP) {
+            weir_group *other = WEIR__CONTAINER(inner, weir_group, scope);
+            weir_group_cancel(other, "closed out of order");
+            weir_ignore(weir_group_close(other, 0), "the finding above tells");
+        } else {
+            weir_ignore(weir_scope_leave(inner, 0), "the finding above tells");
+        }
+    }
+}
+
+/* G6. */
+static int judge_body(weir_loop *loop, weir_group *group, weir_task *task, int rc)
+{
+    bool cancelled = group->scope.weir__effective >= WEIR__LEVEL_CANCEL;
+    if (rc >= 0 || (rc == -ECANCELED && cancelled))
+        return rc;
+    if (rc == -ECANCELED)
+        rc = stray_end(loop, task);
+    weir__failure_add(group, WEIR_FAILURE_BODY, task, rc);
+    fail_group(group, WEIR_CANCEL_BODY_FAILED);
+    return rc;
+}
+
+static void join(weir_loop *loop, weir_group *group, weir_task *task)
+{
+    if (group->live_count == 0) {
+        if (!weir__core_cancelled(task))
+            weir__core_completed_at_once();
+        return;
+    }
+    group->owner_waits = true;
+    if (group->unstarted != &group->members)
+        loop->handover = WEIR__CONTAINER(group->unstarted, weir_task, sibling);
+    weir__core_park(WEIR_WAIT_GROUP, group, NULL);
+    assert(group->live_count == 0);
+}
+
+static int close_group(weir_group *group, int rc, weir_failures **out_failures, const void *address)
+{
+    if (out_failures != NULL)
+        *out_failures = NULL;
+    if (group == NULL)
+        return rc;
+    weir_task *task = weir__core_task();
+    int allowed = may_close(group, task);
+    if (allowed < 0)
+        return allowed;
+    weir_loop *loop = weir__loop;
+    settle_nesting(group, task);
+    rc = judge_body(loop, group, task, rc);
+    weir__failure_settle_last(loop, task, rc);
+    group->closing = true;
+    join(loop, group, task);
+    group->joined = true;
+
+    /* G5: a failure beats a cancellation beats the body's code. The scope is left in every case. */
+    bool cut = rc == -ECANCELED || group->cancelled_count > 0;
+    int first_code = group->first_code;
+    int left = weir__scope_end(loop, task, &group->scope,
+                               first_code == 0 && cut ? -ECANCELED : rc, address);
+    if (first_code != 0)
+        left = first_code;
+
+    weir_failures *failures = group->failures;
+    if (failures != NULL) {
+        loop->failures_delivered++;
+        if (out_failures != NULL) {
+            failures->inspected = true;
+            *out_failures = failures;
+        } else {
+            task->last_failures = failures;
+        }
+    }
+    weir__group_discard(loop, group);
+    return left;
+}
+
+int weir_group_close(weir_group *group, int rc)
+{
+    return close_group(group, rc, NULL, __builtin_return_address(0));
+}
+
+int weir_group_close_failures(weir_group *group, int rc, weir_failures **out_failures)
+{
+    return close_group(group, rc, out_failures, __builtin_return_address(0));
+}

@@ -1,0 +1,309 @@
+/*
+ * io.c - tasks on top of the backend: operations park, streams rest
+ *
+ * Runs on  the loop's own thread.
+ * Costs    an operation lives on the parked task's stack: no allocation. A stream that has bytes waits
+ *          for nothing: no system call but the loop's own.
+ */
+#include "core/io.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/sys.h"
+
+/* --- operations ------------------------------------------------------------------------------------------- */
+
+static void wake_owner(struct weir__op *op)
+{
+    weir__core_wake(op->owner, 0);
+}
+
+static void abort_op(weir_task *task, void *object)
+{
+    (void)task;
+    weir__backend_cancel(weir__loop->backend, object);
+}
+
+ssize_t weir__io_run(struct weir__op *op)
+{
+    int rc = weir__core_checkpoint();
+    if (rc < 0)
+        return rc;
+    weir_loop *loop = weir__loop;
+    op->done = wake_owner;
+    op->owner = loop->current;
+    rc = weir__backend_submit(loop->backend, op);
+    if (rc < 0)
+        return rc;
+    if (rc == 1) {
+        weir__core_completed_at_once();
+        return op->result;
+    }
+    weir__core_park(WEIR_WAIT_IO, op, abort_op);
+    if (op->result == -ECANCELED)
+        return weir__core_cancelled_result(loop->current);
+    return op->result;
+}
+
+ssize_t weir__io_recv(int fd, void *buffer, size_t size)
+{
+    struct weir__op op = {.kind = WEIR__OP_RECV, .fd = fd, .buffer = buffer, .size = size};
+    return weir__io_run(&op);
+}
+
+ssize_t weir__io_send(int fd, const void *data, size_t size)
+{
+    struct weir__op op = {
+        .kind = WEIR__OP_SEND, .fd = fd, .buffer = (void *)(uintptr_t)data, .size = size};
+    return weir__io_run(&op);
+}
+
+int weir__io_send_all(int fd, const void *data, size_t size, size_t *out_sent)
+{
+    size_t sent = 0;
+    int rc = 0;
+    while (sent < size) {
+        ssize_t n = weir__io_send(fd, (const char *)data + sent, size - sent);
+        if (n < 0) {
+            rc = (int)n;
+            break;
+        }
+        sent += (size_t)n;
+    }
+    if (out_sent != NULL)
+        *out_sent = sent;
+    return rc;
+}
+
+static void skip_sent(struct msghdr *message, size_t sent)
+{
+    while (message->msg_iovlen > 0 && sent >= message->msg_iov->iov_len) {
+        sent -= message->msg_iov->iov_len;
+        message->msg_iov++;
+        message->msg_iovlen--;
+    }
+    if (message->msg_iovlen > 0) {
+        message->msg_iov->iov_base = (char *)message->msg_iov->iov_base + sent;
+        message->msg_iov->iov_len -= sent;
+    }
+}
+
+int weir__io_sendv_all(int fd, struct iovec *parts, int count, size_t *out_sent)
+{
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+    size_t sent = 0;
+    int rc = 0;
+    skip_sent(&message, 0);
+    while (message.msg_iovlen > 0) {
+        struct weir__op op = {.kind = WEIR__OP_SENDMSG, .fd = fd, .message = &message};
+        ssize_t n = weir__io_run(&op);
+        if (n < 0) {
+            rc = (int)n;
+            break;
+        }
+        sent += (size_t)n;
+        skip_sent(&message, (size_t)n);
+    }
+    if (out_sent != NULL)
+        *out_sent = sent;
+    return rc;
+}
+
+int weir__io_accept(int fd, struct sockaddr *out_address, socklen_t *size)
+{
+    struct weir__op op = {
+        .kind = WEIR__OP_ACCEPT, .fd = fd, .address = out_address, .address_size = size};
+    return (int)weir__io_run(&op);
+}
+
+int weir__io_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    struct weir__op op = {.kind = WEIR__OP_CONNECT,
+                          .fd = fd,
+                          .address = (struct sockaddr *)(uintptr_t)address,
+                          .address_size = &size};
+    return (int)weir__io_run(&op);
+}
+
+int weir__io_poll(int fd, int events)
+{
+    struct weir__op op = {.kind = WEIR__OP_POLL, .fd = fd, .flags = events};
+    return (int)weir__io_run(&op);
+}
+
+void weir__io_close(int fd)
+{
+    if (fd < 0)
+        return;
+    if (weir__loop != NULL)
+        weir__backend_forget_fd(weir__loop->backend, fd);
+    weir__sys_close(fd);
+}
+
+const struct weir__backend_features *weir__io_features(void)
+{
+    return &weir__loop->backend->features;
+}
+
+/* --- streams ------------------------------------------------------------------------------------------------ */
+
+static struct weir__stream *stream_of(struct weir__rx *rx)
+{
+    return WEIR__CONTAINER(rx, struct weir__stream, rx);
+}
+
+static void stream_event(struct weir__rx *rx)
+{
+    struct weir__stream *stream = stream_of(rx);
+    weir_task *reader = stream->reader;
+    if (reader != NULL) {
+        stream->reader = NULL;
+        weir__core_wake(reader, 0);
+    } else if (stream->on_ready != NULL && !stream->closing) {
+        stream->on_ready(stream);
+    }
+}
+
+static void stream_stopped(struct weir__rx *rx)
+{
+    struct weir__stream *stream = stream_of(rx);
+    weir__io_close(rx->fd);
+    rx->fd = -1;
+    stream->on_closed(stream);
+}
+
+int weir__stream_open(struct weir__stream *stream, int fd, void (*on_closed)(struct weir__stream *))
+{
+    memset(stream, 0, sizeof *stream);
+    stream->loop = weir__loop;
+    stream->on_closed = on_closed;
+    stream->rx = (struct weir__rx){.fd = fd, .event = stream_event, .stopped = stream_stopped};
+    int rc = weir__backend_rx_arm(stream->loop->backend, &stream->rx);
+    if (rc < 0)
+        weir__io_close(fd);
+    return rc;
+}
+
+void weir__stream_close(struct weir__stream *stream)
+{
+    if (stream->closing)
+        return;
+    assert(stream->reader == NULL);
+    stream->closing = true;
+    weir__backend_rx_stop(stream->loop->backend, &stream->rx);
+}
+
+/* The reader leaves; what comes later stays in the stream for the next one. */
+static void abort_wait(weir_task *task, void *object)
+{
+    struct weir__stream *stream = object;
+    stream->reader = NULL;
+    weir__core_wake(task, -ECANCELED);
+}
+
+int weir__stream_wait_more(struct weir__stream *stream, size_t known_bytes)
+{
+    int rc = weir__core_checkpoint();
+    if (rc < 0)
+        return rc;
+    bool waited = false;
+    for (;;) {
+        if (stream->rx.unread_bytes > known_bytes)
+            break;
+        if (stream->rx.error < 0)
+            return stream->rx.error;
+        if (stream->rx.eof)
+            return 0;
+        assert(stream->reader == NULL);
+        stream->reader = weir__loop->current;
+        rc = weir__core_park(WEIR_WAIT_BYTES, stream, abort_wait);
+        if (rc == -ECANCELED)
+            return weir__core_cancelled_result(weir__loop->current);
+        waited = true;
+    }
+    if (!waited)
+        weir__core_completed_at_once();
+    return 1;
+}
+
+int weir__stream_wait(struct weir__stream *stream)
+{
+    return weir__stream_wait_more(stream, 0);
+}
+
+ssize_t weir__stream_read(struct weir__stream *stream, void *buffer, size_t size)
+{
+    int rc = weir__stream_wait(stream);
+    if (rc <= 0)
+        return rc;
+    size_t copied = 0;
+    while (copied < size) {
+        size_t there;
+        const char *data = weir__stream_peek(stream, &there);
+        if (data == NULL)
+            break;
+        size_t take = there < size - copied ? there : size - copied;
+        memcpy((char *)buffer + copied, data, take);
+        weir__stream_consume(stream, take);
+        copied += take;
+    }
+    return (ssize_t)copied;
+}
+
+/* --- sends without a task -------------------------------------------------------------------------------------- */
+
+/* 1: all is sent or failed; 0: under way. */
+static int send_on(struct weir__sender *sender)
+{
+    for (;;) {
+        int rc = weir__backend_submit(sender->loop->backend, &sender->op);
+        if (rc == 0)
+            return 0;
+        ssize_t n = rc < 0 ? rc : sender->op.result;
+        if (n < 0) {
+            sender->error = (int)n;
+            return 1;
+        }
+        sender->sent += (size_t)n;
+        sender->op.buffer = (char *)sender->op.buffer + n;
+        sender->op.size -= (size_t)n;
+        if (sender->op.size == 0)
+            return 1;
+    }
+}
+
+static void sender_progress(struct weir__op *op)
+{
+    struct weir__sender *sender = WEIR__CONTAINER(op, struct weir__sender, op);
+    bool finished = true;
+    if (op->result < 0) {
+        sender->error = (int)op->result;
+    } else {
+        sender->sent += (size_t)op->result;
+        op->buffer = (char *)op->buffer + op->result;
+        op->size -= (size_t)op->result;
+        finished = op->size == 0 || send_on(sender) == 1;
+    }
+    if (finished)
+        sender->done(sender);
+}
+
+int weir__sender_start(struct weir__sender *sender, int fd, const void *data, size_t size)
+{
+    sender->loop = weir__loop;
+    sender->sent = 0;
+    sender->error = 0;
+    sender->op = (struct weir__op){.kind = WEIR__OP_SEND,
+                                   .fd = fd,
+                                   .buffer = (void *)(uintptr_t)data,
+                                   .size = size,
+                                   .done = sender_progress};
+    return send_on(sender);
+}
+
+void weir__sender_cancel(struct weir__sender *sender)
+{
+    if (sender->op.submitted)
+        weir__backend_cancel(sender->loop->backend, &sender->op);
+}

@@ -1,0 +1,362 @@
+/*
+ * loop.c - one thread's scheduler: its turn, its start, its end
+ *
+ * Runs on  the thread that called weir__core_run(), from start to end.
+ * Holds    1. The order inside a turn is that of rule O10: completions, sleepers, posts, deadlines, tasks.
+ *             So a result beats a deadline of the same turn.
+ *          2. Before the loop sleeps, everything submitted has been handed to the kernel.
+ *          3. When run returns there is no task, scope, timer or operation left (I11).
+ *
+ * Costs    a turn with ready tasks: one clock read, and a system call only when something was submitted
+ *          (io_uring) or 50 us have passed since the last look (epoll).
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "core/core.h"
+#include "core/observe.h"
+#include "core/task.h"
+
+enum {
+    TASKS_MAX_DEFAULT = 1 << 20,
+    LOOK_EVERY_NS = 50000, /* epoll, while tasks are ready: how often the kernel is asked */
+    DRAIN_TURNS_MAX = 1000,
+};
+
+_Thread_local weir_loop *weir__loop __attribute__((tls_model("initial-exec")));
+
+static void (*local_clear[8])(void *local);
+
+void weir__core_at_loop_end(enum weir__local slot, void (*clear)(void *local))
+{
+    __atomic_store_n(&local_clear[slot], clear, __ATOMIC_RELEASE);
+}
+
+/* --- one turn ----------------------------------------------------------------------------------------- */
+
+static int64_t next_wake_ns(const weir_loop *loop)
+{
+    int64_t sleeps = weir__wheel_next_ns(&loop->sleeps);
+    int64_t deadlines = weir__wheel_next_ns(&loop->deadlines);
+    return sleeps < deadlines ? sleeps : deadlines;
+}
+
+static bool has_ready(const weir_loop *loop)
+{
+    return loop->ready.head != WEIR__NO_TASK || loop->batch.head != WEIR__NO_TASK;
+}
+
+static bool has_mail(const weir_loop *loop)
+{
+    return loop->inbox_rest != NULL || __atomic_load_n(&loop->inbox, __ATOMIC_SEQ_CST) != NULL;
+}
+
+static void set_phase(weir_loop *loop, enum weir__loop_phase phase)
+{
+    __atomic_store_n(&loop->phase, (int)phase, __ATOMIC_RELAXED);
+}
+
+static void sleep_until_something(weir_loop *loop)
+{
+    weir__stacks_trim(&loop->stacks);
+    int64_t wake_ns = next_wake_ns(loop);
+    int64_t timeout_ns = wake_ns == WEIR_NEVER ? WEIR_FOREVER : wake_ns - weir__base_now();
+    __atomic_store_n(&loop->asleep, 1, __ATOMIC_SEQ_CST);
+    if (timeout_ns < 0 || has_mail(loop)) /* a sender that saw us awake did not wake us */
+        timeout_ns = 0;
+    set_phase(loop, WEIR__LOOP_WAITING);
+    weir__backend_turn(loop->backend, timeout_ns);
+    set_phase(loop, WEIR__LOOP_TURNING);
+    __atomic_store_n(&loop->asleep, 0, __ATOMIC_SEQ_CST);
+}
+
+static void harvest(weir_loop *loop)
+{
+    if (!has_ready(loop)) {
+        sleep_until_something(loop);
+        loop->now_ns = weir__base_now();
+        loop->looked_at_ns = loop->now_ns;
+        return;
+    }
+    loop->now_ns = weir__base_now();
+    /* Asking epoll is a system call each time; io_uring's turn makes none when there is nothing to say.
+     * A deadline that is due fires only after completions were harvested: results win. */
+    if (loop->looks_are_dear && loop->now_ns - loop->looked_at_ns < LOOK_EVERY_NS &&
+        next_wake_ns(loop) > loop->now_ns)
+        return;
+    weir__backend_turn(loop->backend, 0);
+    loop->looked_at_ns = loop->now_ns;
+}
+
+static void wake_sleepers(weir_loop *loop)
+{
+    struct weir__list due;
+    weir__list_init(&due);
+    weir__wheel_advance(&loop->sleeps, loop->now_ns, &due);
+    struct weir__list *node;
+    while ((node = weir__list_take_first(&due)) != NULL) {
+        struct weir__alarm *alarm = WEIR__CONTAINER(node, struct weir__alarm, timer.link);
+        node->next = NULL;
+        alarm->fire(alarm);
+    }
+}
+
+static void fire_deadlines(weir_loop *loop)
+{
+    struct weir__list due;
+    weir__list_init(&due);
+    weir__wheel_advance(&loop->deadlines, loop->now_ns, &due);
+    struct weir__list *node;
+    while ((node = weir__list_take_first(&due)) != NULL) {
+        node->next = NULL;
+        weir__scope_fire(loop, WEIR__CONTAINER(node, struct weir__timer, link));
+    }
+}
+
+static void take_turn(weir_loop *loop)
+{
+    harvest(loop);
+    wake_sleepers(loop);
+    weir__remote_drain(loop);
+    fire_deadlines(loop);
+    set_phase(loop, WEIR__LOOP_STEPPING);
+    weir__sched_run_batch(loop);
+    set_phase(loop, WEIR__LOOP_TURNING);
+}
+
+/* --- deadlock (Q5) -------------------------------------------------------------------------------------- */
+
+static bool nothing_can_happen(weir_loop *loop)
+{
+    return !has_ready(loop) && !has_mail(loop) && next_wake_ns(loop) == WEIR_NEVER &&
+           loop->external_count == 0 && loop->backend->stats.rx_armed == 0 &&
+           !weir__backend_pending(loop->backend) &&
+           __atomic_load_n(&loop->refs, __ATOMIC_RELAXED) == 1;
+}
+
+static void break_deadlock(weir_loop *loop)
+{
+    if (loop->deadlock_rc != 0 && loop->forced) {
+        weir__core_find(&(struct weir__finding){
+            .kind = WEIR__FINDING_DEADLOCK,
+            .loop = loop,
+            .count = loop->task_count,
+            .what = "tasks wait for ever in waits that cannot be ended; there is no way on"});
+        abort();
+    }
+    if (loop->deadlock_rc != 0) {
+        weir__core_force(loop, "deadlock");
+        return;
+    }
+    loop->deadlock_rc = -EDEADLK;
+    weir__core_find(&(struct weir__finding){
+        .kind = WEIR__FINDING_DEADLOCK,
+        .loop = loop,
+        .count = loop->task_count,
+        .what = "every task waits, and nothing is left that could wake one; all are cancelled"});
+    weir__scope_cancel_level(loop, &loop->root->scope, WEIR__LEVEL_CANCEL, WEIR_CANCEL_JOIN_POLICY,
+                             "deadlock", NULL);
+}
+
+/* --- start and end ---------------------------------------------------------------------------------------- */
+
+static size_t stack_bytes_of(const weir_run_options *options)
+{
+    size_t bytes = options->stack_bytes == 0 ? WEIR_STACK_BYTES_DEFAULT : options->stack_bytes;
+#if defined(WEIR__ASAN) || defined(WEIR__TSAN)
+    bytes *= 4; /* instrumented frames are larger */
+#endif
+    return bytes;
+}
+
+static const char *backend_wanted(const weir_run_options *options)
+{
+    return options->backend != NULL ? options->backend : getenv("WEIR_BACKEND");
+}
+
+static int loop_open(const weir_run_options *options, weir_loop **out_loop)
+{
+    weir_loop *loop = weir__base_alloc_zero(sizeof *loop);
+    if (loop == NULL)
+        return -ENOMEM;
+    loop->refs = 1;
+    loop->name = options->name == NULL ? "main" : options->name;
+    loop->shuffle_state = options->shuffle_seed;
+    loop->batch = loop->ready = (struct weir__run_queue){WEIR__NO_TASK, WEIR__NO_TASK, 0};
+    weir__list_init(&loop->groups);
+    weir__list_init(&loop->registered);
+    weir__stacks_init(&loop->stacks, stack_bytes_of(options));
+    weir__fiber_init_thread(&loop->loop_fiber);
+
+    int rc = weir__task_table_init(loop, options->tasks_max == 0 ? TASKS_MAX_DEFAULT
+                                                                 : options->tasks_max);
+    if (rc < 0)
+        goto free_loop;
+    rc = weir__backend_open(backend_wanted(options), &loop->backend, loop->backend_note,
+                            sizeof loop->backend_note);
+    if (rc < 0)
+        goto deinit_table;
+    if (loop->backend->features.virtual_time)
+        weir__base_clock_install(weir__sim_clock(loop->backend));
+    loop->looks_are_dear = strcmp(loop->backend->features.name, "epoll") == 0;
+    loop->now_ns = weir__base_now();
+    weir__wheel_init(&loop->sleeps, loop->now_ns);
+    weir__wheel_init(&loop->deadlines, loop->now_ns);
+    loop->tid = weir__sys_gettid();
+    weir__loop = loop;
+    loop->root = weir__group_new(loop, &(weir_group_options){.policy = WEIR_COLLECT_ALL});
+    if (loop->root == NULL) {
+        rc = -ENOMEM;
+        goto close_backend;
+    }
+    weir__scope_begin(loop, NULL, &loop->root->scope, WEIR__SCOPE_GROUP | WEIR__SCOPE_ROOT, WEIR_NEVER);
+    weir__core_loop_started(loop);
+    *out_loop = loop;
+    return 0;
+
+close_backend:
+    weir__loop = NULL;
+    weir__base_clock_install(NULL);
+    weir__backend_close(loop->backend);
+deinit_table:
+    weir__task_table_deinit(loop);
+free_loop:
+    weir__base_free(loop);
+    return rc;
+}
+
+/* Streams being closed and operations on their way back need turns of the backend, but no tasks. */
+static void drain_backend(weir_loop *loop)
+{
+    for (int i = 0; i < DRAIN_TURNS_MAX; i++) {
+        bool busy = weir__backend_pending(loop->backend) || loop->backend->stats.rx_armed > 0 ||
+                    loop->external_count > 0;
+        if (!busy && !has_mail(loop))
+            return;
+        weir__backend_turn(loop->backend, has_mail(loop) ? 0 : 10 * WEIR_MS);
+        weir__remote_drain(loop);
+    }
+    weir__core_find(&(struct weir__finding){
+        .kind = WEIR__FINDING_LEFT_OPEN,
+        .loop = loop,
+        .count = loop->backend->stats.rx_armed,
+        .what = "connections were still open when the loop ended; close what you open"});
+}
+
+static void check_ledger(weir_loop *loop)
+{
+    assert(loop->task_count == 0);
+    assert(loop->spawned_count == loop->ended_count);
+    assert(loop->scopes_open == 0);
+    assert(loop->sleeps.armed_count == 0 && loop->deadlines.armed_count == 0);
+    assert(loop->failures_created ==
+           loop->failures_delivered + loop->failures_handled + loop->failures_reported);
+}
+
+static void free_groups(weir_loop *loop)
+{
+    weir_group *group;
+    while ((group = loop->free_groups) != NULL) {
+        loop->free_groups = (weir_group *)(void *)group->owner;
+        weir__base_free(group);
+    }
+}
+
+static void loop_close(weir_loop *loop)
+{
+    for (size_t i = 0; i < sizeof local_clear / sizeof local_clear[0]; i++)
+        if (loop->locals[i] != NULL && local_clear[i] != NULL)
+            local_clear[i](loop->locals[i]);
+    drain_backend(loop);
+    weir__remote_close(loop);
+    weir__core_loop_ended(loop);
+    weir__scope_end(loop, NULL, &loop->root->scope, 0, NULL);
+    weir__group_discard(loop, loop->root);
+    free_groups(loop);
+    check_ledger(loop);
+    weir__backend_close(loop->backend);
+    weir__base_clock_install(NULL);
+    weir__stacks_deinit(&loop->stacks);
+    weir__task_table_deinit(loop);
+    weir__loop = NULL;
+    weir_loop_release(loop);
+}
+
+struct main_call {
+    weir_task_fn *fn;
+    void *arg;
+    int rc;
+    bool ended;
+};
+
+static void note_main(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc,
+                      const struct weir__detail *detail)
+{
+    (void)kind, (void)detail;
+    struct main_call *call = group->ended_arg;
+    if (task->fn != call->fn || call->ended)
+        return;
+    call->rc = rc;
+    call->ended = true;
+}
+
+/* The main task's failure sits in the root group's set: its code is what run returns. */
+static void settle_root(weir_loop *loop, bool report_failure)
+{
+    weir_failures *failures = loop->root->failures;
+    loop->root->failures = NULL;
+    if (failures == NULL)
+        return;
+    if (report_failure)
+        weir__core_find(&(struct weir__finding){.kind = WEIR__FINDING_FAILURES,
+                                                .loop = loop,
+                                                .failures = failures,
+                                                .count = failures->count,
+                                                .what = "the program failed"});
+    loop->failures_delivered++;
+    failures->inspected = report_failure;
+    weir__failures_discard(failures, true);
+}
+
+int weir__core_run(const weir_run_options *options, weir_task_fn *fn, void *arg,
+                   bool report_failure)
+{
+    static const weir_run_options defaults;
+    if (weir__loop != NULL)
+        return -EPERM;
+    weir_loop *loop;
+    int rc = loop_open(options == NULL ? &defaults : options, &loop);
+    if (rc < 0)
+        return rc;
+    struct main_call call = {fn, arg, 0, false};
+    loop->root->ended = note_main;
+    loop->root->ended_arg = &call;
+    weir_task *task = weir__task_new(loop, loop->root, fn, arg, &rc);
+    if (task == NULL) {
+        call.rc = rc;
+    } else {
+        task->name = loop->name;
+        while (!call.ended) {
+            if (nothing_can_happen(loop))
+                break_deadlock(loop);
+            take_turn(loop);
+        }
+    }
+    /* W6: what the main task left running is cancelled and waited for, never dropped. */
+    weir__scope_cancel_level(loop, &loop->root->scope, WEIR__LEVEL_CANCEL, WEIR_CANCEL_JOIN_POLICY,
+                             "the main task has ended", NULL);
+    while (loop->task_count > 0) {
+        if (nothing_can_happen(loop))
+            break_deadlock(loop);
+        take_turn(loop);
+    }
+    rc = loop->deadlock_rc < 0 ? loop->deadlock_rc : call.rc;
+    settle_root(loop, report_failure);
+    loop_close(loop);
+    return rc;
+}

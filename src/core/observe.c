@@ -1,0 +1,65 @@
+/*
+ * observe.c - findings, the loops of the process, and who is told
+ *
+ * Runs on  any thread; the list of loops has a lock.
+ */
+#include "core/observe.h"
+
+#include <weir/log.h>
+
+#include "base/thread.h"
+
+static weir__observe_fn *observer;
+static struct weir__loop_hooks loop_hooks;
+static struct weir__mutex loops_lock = {PTHREAD_MUTEX_INITIALIZER};
+static struct weir__list loops = {&loops, &loops};
+static uint8_t next_loop_id;
+
+void weir__core_observe(weir__observe_fn *fn)
+{
+    __atomic_store_n(&observer, fn, __ATOMIC_RELEASE);
+}
+
+void weir__core_set_loop_hooks(const struct weir__loop_hooks *hooks)
+{
+    loop_hooks = *hooks;
+}
+
+void weir__core_find(const struct weir__finding *finding)
+{
+    weir__observe_fn *fn = __atomic_load_n(&observer, __ATOMIC_ACQUIRE);
+    if (fn != NULL) {
+        fn(finding);
+        return;
+    }
+    const char *name = finding->task == NULL ? NULL : finding->task->name;
+    weir_log_warn("weir finding", WEIR_KV("what", finding->what),
+                  WEIR_KV("task", name == NULL ? "-" : name), WEIR_KV("count", finding->count));
+}
+
+void weir__core_loop_started(weir_loop *loop)
+{
+    weir__base_mutex_lock(&loops_lock);
+    loop->id = next_loop_id++;
+    weir__list_append(&loops, &loop->registered);
+    weir__base_mutex_unlock(&loops_lock);
+    if (loop_hooks.started != NULL)
+        loop_hooks.started(loop);
+}
+
+void weir__core_loop_ended(weir_loop *loop)
+{
+    if (loop_hooks.ended != NULL)
+        loop_hooks.ended(loop);
+    weir__base_mutex_lock(&loops_lock);
+    weir__list_remove(&loop->registered);
+    weir__base_mutex_unlock(&loops_lock);
+}
+
+void weir__core_each_loop(void (*fn)(weir_loop *loop, void *arg), void *arg)
+{
+    weir__base_mutex_lock(&loops_lock);
+    for (struct weir__list *node = loops.next; node != &loops; node = node->next)
+        fn(WEIR__CONTAINER(node, weir_loop, registered), arg);
+    weir__base_mutex_unlock(&loops_lock);
+}

@@ -1,0 +1,58 @@
+/*
+ * observe.h - how rooms above hear about what core notices
+ *
+ * Core finds things (a failure nobody asked about, a swallowed cancellation, a deadlock) and hands each
+ * to the one observer there may be. Without an observer a finding becomes one plain log line, so it is
+ * never silent. The debug room installs itself here and says more: symbols, stacks, places.
+ */
+#ifndef WEIR__CORE_OBSERVE_H
+#define WEIR__CORE_OBSERVE_H
+
+#include "core/core.h"
+
+enum weir__finding_kind {
+    WEIR__FINDING_FAILURES,      /* failures that nobody inspected; `failures` */
+    WEIR__FINDING_STRAY,         /* -ECANCELED returned though nothing was cancelled */
+    WEIR__FINDING_SWALLOWED,     /* a task goes on waiting in a cancelled scope */
+    WEIR__FINDING_SCOPE_ESCAPED, /* a scope block was left by return or goto */
+    WEIR__FINDING_MISNESTED,     /* scopes or groups left out of order, or left open */
+    WEIR__FINDING_DEADLOCK,      /* every task waits, and nothing can wake one */
+    WEIR__FINDING_LEFT_OPEN,     /* something opened was not closed at the end of a run; `count` */
+    WEIR__FINDING_KIND_COUNT
+};
+
+struct weir__finding {
+    enum weir__finding_kind kind;
+    weir_loop *loop;
+    weir_task *task; /* NULL when none is involved */
+    const weir_failures *failures;
+    bool skip_first; /* of failures: it was delivered as a return code */
+    const void *address;
+    const char *what; /* one sentence */
+    size_t count;
+};
+
+typedef void weir__observe_fn(const struct weir__finding *finding);
+
+/* Process-wide; NULL goes back to plain log lines. */
+void weir__core_observe(weir__observe_fn *fn);
+void weir__core_find(const struct weir__finding *finding);
+
+/* Calls fn for each loop of the process, under a lock: fn must be short and must not make loops. */
+void weir__core_each_loop(void (*fn)(weir_loop *loop, void *arg), void *arg);
+/* Calls fn for each live task of a loop. On the loop's thread, or while the loop stands still. */
+void weir__core_each_task(weir_loop *loop, void (*fn)(weir_task *task, void *arg), void *arg);
+const char *weir__core_wait_text(enum weir_wait_kind kind);
+
+/* Called by core when a loop begins and ends. */
+void weir__core_loop_started(weir_loop *loop);
+void weir__core_loop_ended(weir_loop *loop);
+
+/* Runs on a loop's thread when it starts and when it ends: alternate signal stacks and the like. */
+struct weir__loop_hooks {
+    void (*started)(weir_loop *loop);
+    void (*ended)(weir_loop *loop);
+};
+void weir__core_set_loop_hooks(const struct weir__loop_hooks *hooks);
+
+#endif

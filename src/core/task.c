@@ -1,0 +1,395 @@
+/*
+ * task.c - the table of tasks
+ *
+ * Two reservations of address space, touched as the table grows: hot lines (64 bytes a task) and cold
+ * records (192). Free slots form a list, last in, first out; a slot's generation is odd while it
+ * holds a task and moves on with each use, so an id of a task that ended is told apart (R4).
+ *
+ * Runs on  the loop's own thread.
+ */
+#include "core/task.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/sys.h"
+#include "core/observe.h"
+
+enum { ARG_SMALLEST = 64, ID_INDEX_BITS = 24 };
+
+_Static_assert(sizeof(weir_scope) == 96, "scopes are part of every task record");
+_Static_assert(sizeof(weir_task) == 192, "the cold record of a task is three cache lines");
+
+int weir__task_table_init(weir_loop *loop, size_t tasks_max)
+{
+    void *hot, *cold;
+    int rc = weir__sys_map(tasks_max * sizeof(struct weir__hot), &hot);
+    if (rc < 0)
+        return rc;
+    rc = weir__sys_map(tasks_max * sizeof(weir_task), &cold);
+    if (rc < 0) {
+        weir__sys_unmap(hot, tasks_max * sizeof(struct weir__hot));
+        return rc;
+    }
+    loop->hot = hot;
+    loop->cold = cold;
+    loop->tasks_max = tasks_max;
+    loop->free_head = WEIR__NO_TASK;
+    return 0;
+}
+
+void weir__task_table_deinit(weir_loop *loop)
+{
+    if (loop->hot == NULL)
+        return;
+    weir__sys_unmap(loop->hot, loop->tasks_max * sizeof(struct weir__hot));
+    weir__sys_unmap(loop->cold, loop->tasks_max * sizeof(weir_task));
+    loop->hot = NULL;
+    loop->cold = NULL;
+    for (int i = 0; i < WEIR__ARG_CLASSES; i++) {
+        void *block;
+        while ((block = loop->free_args[i]) != NULL) {
+            loop->free_args[i] = *(void **)block;
+            weir__base_free(block);
+        }
+    }
+}
+
+/* --- arguments by value ------------------------------------------------------------------------ */
+
+/* Class 1..WEIR__ARG_CLASSES: a block from the loop's list; beyond: from the heap; 0: not ours. */
+static void *arg_new(weir_loop *loop, size_t bytes, uint8_t *out_class)
+{
+    uint8_t class = 1;
+    size_t size = ARG_SMALLEST;
+    while (size < bytes && class <= WEIR__ARG_CLASSES) {
+        size *= 2;
+        class ++;
+    }
+    *out_class = class;
+    if (class > WEIR__ARG_CLASSES)
+        return weir__base_alloc(bytes);
+    void *block = loop->free_args[class - 1];
+    if (block == NULL)
+        return weir__base_alloc(size);
+    loop->free_args[class - 1] = *(void **)block;
+    return block;
+}
+
+static void arg_free(weir_loop *loop, void *arg, uint8_t class)
+{
+    if (class == 0)
+        return;
+    if (class > WEIR__ARG_CLASSES) {
+        weir__base_free(arg);
+        return;
+    }
+    *(void **)arg = loop->free_args[class - 1];
+    loop->free_args[class - 1] = arg;
+}
+
+/* --- records ----------------------------------------------------------------------------------- */
+
+static uint32_t take_slot(weir_loop *loop)
+{
+    uint32_t index = loop->free_head;
+    if (index != WEIR__NO_TASK) {
+        loop->free_head = loop->hot[index].next;
+        return index;
+    }
+    return loop->used_count < loop->tasks_max ? (uint32_t)loop->used_count++ : WEIR__NO_TASK;
+}
+
+weir_task *weir__task_new(weir_loop *loop, weir_group *group, weir_task_fn *fn, void *arg,
+                          int *out_rc)
+{
+    int rc = weir__stacks_promise(&loop->stacks);
+    if (rc < 0) {
+        *out_rc = rc;
+        return NULL;
+    }
+    uint32_t index = take_slot(loop);
+    if (index == WEIR__NO_TASK) {
+        weir__stacks_unpromise(&loop->stacks);
+        *out_rc = -EAGAIN;
+        return NULL;
+    }
+    struct weir__hot *hot = &loop->hot[index];
+    hot->sp = NULL;
+    hot->stack_slot = -1;
+    hot->wait_kind = WEIR_WAIT_NONE;
+    hot->refused_count = 0;
+    hot->step_count = 0;
+    hot->group_number = group->number;
+    hot->generation++;
+
+    weir_task *task = &loop->cold[index];
+    memset(task, 0, sizeof *task);
+    task->index = index;
+    task->fn = fn;
+    task->arg = arg;
+    task->group = group;
+    task->budget = 64;
+    task->active = &task->scope;
+    task->scope.weir__parent = &group->scope;
+    task->scope.weir__task = task;
+    task->scope.weir__flags = WEIR__SCOPE_TASK;
+    task->scope.weir__state = WEIR__SCOPE_ACTIVE;
+    task->scope.weir__timer.weir__deadline_ns = WEIR_NEVER;
+    weir__list_append(&group->members, &task->sibling);
+    if (group->unstarted == &group->members)
+        group->unstarted = &task->sibling;
+    group->live_count++;
+    loop->task_count++;
+    loop->spawned_count++;
+    weir__sched_ready(loop, task);
+    return task;
+}
+
+static void release(weir_loop *loop, weir_task *task)
+{
+    struct weir__hot *hot = &loop->hot[task->index];
+    weir__token_detach(&task->scope);
+    weir__failure_drop_detail(task);
+    arg_free(loop, task->arg, task->arg_class);
+    hot->state = WEIR_TASK_FREE;
+    hot->generation++;
+    hot->next = loop->free_head;
+    loop->free_head = task->index;
+    weir__stacks_unpromise(&loop->stacks);
+    loop->task_count--;
+    loop->ended_count++;
+}
+
+/* The group whose scope this is, among the open ones; the pointer itself is not followed. */
+static weir_group *open_group_of(weir_loop *loop, const weir_scope *scope)
+{
+    for (struct weir__list *node = loop->groups.next; node != &loop->groups; node = node->next) {
+        weir_group *group = WEIR__CONTAINER(node, weir_group, registered);
+        if (&group->scope == scope)
+            return group;
+    }
+    return NULL;
+}
+
+/* G12: groups live on the heap, so a forgotten close is made up for. A forgotten scope lived in a frame
+ * that is gone: its timer and links are in memory that is being reused, so there is no way on. */
+static void close_what_was_left(weir_loop *loop, weir_task *task)
+{
+    while (task->active != &task->scope) {
+        weir_group *group = open_group_of(loop, task->active);
+        weir__core_find(&(struct weir__finding){
+            .kind = WEIR__FINDING_MISNESTED,
+            .loop = loop,
+            .task = task,
+            .address = group == NULL ? NULL : group->open_address,
+            .what = group == NULL ? "returned with a scope still entered: leave it first"
+                                  : "returned with a group still open: it is cancelled and joined"});
+        if (group == NULL)
+            abort();
+        weir_group_cancel(group, "its owner returned");
+        weir_ignore(weir_group_close(group, 0), "the owner has gone; the finding above tells");
+    }
+}
+
+void weir__task_finish(weir_loop *loop, weir_task *task, int rc)
+{
+    if (task->active != &task->scope)
+        close_what_was_left(loop, task);
+    loop->hot[task->index].state = WEIR_TASK_FINISHING;
+    weir__group_child_ended(loop, task, rc);
+    release(loop, task);
+}
+
+/* --- spawning ---------------------------------------------------------------------------------- */
+
+static int check_group(const weir_group *group, const weir_loop *loop)
+{
+    if (group == NULL)
+        return -EINVAL;
+    if (loop == NULL || group->loop != loop)
+        return -EPERM;
+    if (group->joined || group->scope.weir__effective >= WEIR__LEVEL_CANCEL)
+        return -ESHUTDOWN;
+    return 0;
+}
+
+/* G10: wait for a place in a full group. */
+static int wait_for_place(weir_group *group, weir_loop *loop, bool nowait)
+{
+    if (group->running_max == 0)
+        return 0;
+    int rc = weir__core_checkpoint();
+    if (rc < 0 && rc != -EPERM)
+        return rc;
+    /* A place that came free belongs to the waiter that was woken for it, not to a newcomer. */
+    if (group->live_count + group->places_promised < group->running_max) {
+        if (loop->current != NULL)
+            weir__core_completed_at_once();
+        return check_group(group, loop);
+    }
+    if (nowait || loop->current == NULL)
+        return -EAGAIN;
+    bool member = loop->current->group == group;
+    if (member && group->members_blocked_on_place + 1 == group->live_count)
+        return -EDEADLK;
+    group->members_blocked_on_place += member;
+    rc = weir__core_park_in(&group->place_waiters, WEIR_WAIT_PLACE, group);
+    group->members_blocked_on_place -= member;
+    if (rc == -ECANCELED)
+        return weir__core_cancelled_result(loop->current);
+    group->places_promised--;
+    rc = check_group(group, loop);
+    if (rc < 0)
+        weir__group_offer_place(group);
+    return rc;
+}
+
+static int spawn(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn, void *arg,
+                 size_t copy_bytes, const void *place, unsigned place_flag, weir_task_id *out_id)
+{
+    weir_loop *loop = weir__loop;
+    int rc = check_group(group, loop);
+    if (rc < 0)
+        return rc;
+    rc = wait_for_place(group, loop, options != NULL && options->nowait);
+    if (rc < 0)
+        return rc;
+
+    uint8_t class = 0;
+    void *given = arg;
+    if (copy_bytes > 0) {
+        given = arg_new(loop, copy_bytes, &class);
+        if (given == NULL)
+            return -ENOMEM;
+        memcpy(given, arg, copy_bytes);
+    }
+    weir_task *task = weir__task_new(loop, group, fn, given, &rc);
+    if (task == NULL) {
+        arg_free(loop, given, class);
+        return rc;
+    }
+    task->arg_class = class;
+    task->spawn_place = place;
+    task->flags |= (uint8_t)place_flag;
+    if (options != NULL)
+        task->name = options->name;
+    if (out_id != NULL)
+        *out_id = weir__core_task_id(loop, task);
+    return 0;
+}
+
+int weir_spawn(weir_group *group, weir_task_fn *fn, void *arg)
+{
+    return spawn(group, NULL, fn, arg, 0, __builtin_return_address(0), 0, NULL);
+}
+
+int weir_spawn_with(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn,
+                    void *arg, weir_task_id *out_id)
+{
+    return spawn(group, options, fn, arg, 0, __builtin_return_address(0), 0, out_id);
+}
+
+int weir__spawn_copy(weir_group *group, weir_task_fn *fn, const void *arg, size_t arg_bytes,
+                     const weir_site *site)
+{
+    weir_spawn_options options = {.name = site->function};
+    /* The copy is the task's; the original is only read. */
+    return spawn(group, &options, fn, (void *)(uintptr_t)arg, arg_bytes, site, WEIR__TASK_SITE, NULL);
+}
+
+int weir__core_spawn(weir_group *group, const char *name, weir_task_fn *fn, void *arg,
+                     weir_task_id *out_id)
+{
+    weir_spawn_options options = {.name = name, .nowait = true};
+    return spawn(group, &options, fn, arg, 0, __builtin_return_address(0), 0, out_id);
+}
+
+const weir_site *weir__task_spawn_site(const weir_task *task)
+{
+    return task->flags & WEIR__TASK_SITE ? task->spawn_place : NULL;
+}
+
+const void *weir__task_spawn_address(const weir_task *task)
+{
+    return task->flags & WEIR__TASK_SITE ? NULL : task->spawn_place;
+}
+
+/* --- ids --------------------------------------------------------------------------------------- */
+
+weir_task_id weir__core_task_id(const weir_loop *loop, const weir_task *task)
+{
+    return ((uint64_t)loop->hot[task->index].generation << 32) |
+           ((uint64_t)loop->id << ID_INDEX_BITS) | task->index;
+}
+
+weir_task *weir__core_task_by_id(weir_loop *loop, weir_task_id id)
+{
+    uint32_t index = (uint32_t)id & ((1u << ID_INDEX_BITS) - 1);
+    if (index >= loop->used_count)
+        return NULL;
+    const struct weir__hot *hot = &loop->hot[index];
+    if (hot->generation != (uint32_t)(id >> 32) || hot->state == WEIR_TASK_FREE)
+        return NULL;
+    return &loop->cold[index];
+}
+
+weir_task_id weir_task_self(void)
+{
+    weir_task *task = weir__core_task();
+    return task == NULL ? 0 : weir__core_task_id(weir__loop, task);
+}
+
+void weir_task_set_name(const char *name)
+{
+    weir_task *task = weir__core_task();
+    if (task != NULL)
+        task->name = name;
+}
+
+int weir_task_cancel(weir_task_id id, const char *reason)
+{
+    weir_loop *loop = weir__loop;
+    if (loop == NULL || ((id >> ID_INDEX_BITS) & 0xff) != loop->id)
+        return -EPERM;
+    weir_task *task = weir__core_task_by_id(loop, id);
+    if (task == NULL)
+        return -ESTALE;
+    weir__scope_cancel_level(loop, &task->scope, WEIR__LEVEL_CANCEL, WEIR_CANCEL_EXPLICIT, reason,
+                             __builtin_return_address(0));
+    return 0;
+}
+
+size_t weir_task_count(void)
+{
+    return weir__loop == NULL ? 0 : weir__loop->task_count;
+}
+
+void weir__core_each_task(weir_loop *loop, void (*fn)(weir_task *task, void *arg), void *arg)
+{
+    for (size_t i = 0; i < loop->used_count; i++)
+        if (loop->hot[i].state != WEIR_TASK_FREE)
+            fn(&loop->cold[i], arg);
+}
+
+const char *weir__core_wait_text(enum weir_wait_kind kind)
+{
+    static const char *const text[WEIR_WAIT_KIND_COUNT] = {
+        [WEIR_WAIT_NONE] = "nothing",
+        [WEIR_WAIT_SLEEP] = "a sleep",
+        [WEIR_WAIT_GROUP] = "the tasks of its group",
+        [WEIR_WAIT_PLACE] = "a place in a full group",
+        [WEIR_WAIT_IO] = "an operation of the kernel",
+        [WEIR_WAIT_BYTES] = "bytes from its peer",
+        [WEIR_WAIT_JOB] = "a job on an executor thread",
+        [WEIR_WAIT_EVENT] = "an event",
+        [WEIR_WAIT_SEMAPHORE] = "a semaphore",
+        [WEIR_WAIT_MUTEX] = "a mutex",
+        [WEIR_WAIT_CHANNEL] = "a channel",
+        [WEIR_WAIT_OTHER] = "something",
+    };
+    return text[kind];
+}
