@@ -102,8 +102,7 @@ void weir__sched_ready(weir_loop *loop, weir_task *task)
 
 void weir__sched_unready(weir_loop *loop, weir_task *task)
 {
-    struct weir__hot *hot = &loop->hot[task->index];
-    assert(hot->state == WEIR_TASK_READY);
+    assert(loop->hot[task->index].state == WEIR_TASK_READY);
     bool in_batch = loop->batch.head == task->index || loop->batch.tail == task->index;
     bool in_ready = loop->ready.head == task->index || loop->ready.tail == task->index;
     /* In the middle of either, no end changes and the queue named here does not matter. */
