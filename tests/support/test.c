@@ -434,9 +434,11 @@ static void run_test(const struct test_case *test, const char *backend, struct t
     close(output_fd);
 }
 
-/* NULL when io_uring works here, else a sentence. */
-static const char *why_no_uring(void)
+const char *test_why_no_uring(void)
 {
+#ifdef WEIR_NO_URING
+    return "this build has no io_uring";
+#else
     static char reason[160];
     struct io_uring_params params = {0};
     long fd = syscall(SYS_io_uring_setup, 1, &params);
@@ -448,14 +450,36 @@ static const char *why_no_uring(void)
              "io_uring_setup refused (%s); see kernel.io_uring_disabled, or the seccomp profile",
              strerrorname_np(errno));
     return reason;
+#endif
+}
+
+/* Why the list of WEIR_TEST_SKIP leaves this test out, or NULL. A line is `name: reason`. */
+static const char *why_left_out(const struct test_case *test)
+{
+    static char line[512];
+    const char *path = getenv("WEIR_TEST_SKIP");
+    FILE *list = path != NULL && *path != '\0' ? fopen(path, "re") : NULL;
+    if (list == NULL)
+        return NULL;
+    const char *reason = NULL;
+    size_t size = strlen(test->name);
+    while (reason == NULL && fgets(line, sizeof line, list) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, test->name, size) == 0 && strncmp(line + size, ": ", 2) == 0)
+            reason = line + size + 2;
+    }
+    fclose(list);
+    return reason;
 }
 
 static void run_on(const struct test_case *test, const char *backend, struct totals *totals)
 {
     const char *only = getenv("WEIR_TEST_BACKEND");
-    if (only != NULL && *only != '\0' && strcmp(only, backend) != 0)
+    if (test->kind != TEST_PLAIN && only != NULL && *only != '\0' && strcmp(only, backend) != 0)
         return;
-    const char *reason = strcmp(backend, "uring") == 0 ? why_no_uring() : NULL;
+    const char *reason = why_left_out(test);
+    if (reason == NULL && strcmp(backend, "uring") == 0)
+        reason = test_why_no_uring();
     if (reason != NULL) {
         print_name("skip", test, backend);
         printf(": %s\n", reason);
@@ -518,7 +542,7 @@ int main(int argc, char **argv)
         } else if (test->kind == TEST_TASK) {
             run_on(test, "sim", &totals);
         } else {
-            run_test(test, "", &totals);
+            run_on(test, "", &totals);
         }
     }
     if (list_only)

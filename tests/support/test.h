@@ -19,6 +19,7 @@
  *
  * WEIR_TEST_TIMEOUT    seconds for each test (60)
  * WEIR_TEST_BACKEND    run only these task and I/O tests: sim, uring or epoll
+ * WEIR_TEST_SKIP       a file with lines `name: reason`: tests that cannot run in this surrounding
  */
 #ifndef WEIR_TESTS_SUPPORT_TEST_H
 #define WEIR_TESTS_SUPPORT_TEST_H
@@ -77,6 +78,8 @@ bool test_expect_contains(const char *part, const char *whole, const char *text,
 
 /* Ends up in the line of the test: it could not run here. Return from the body afterwards. */
 void test_skip(const char *why);
+/* NULL when io_uring works here, else a sentence. */
+const char *test_why_no_uring(void);
 /* Whether an expectation of this test failed so far. */
 bool test_failed(void);
 
