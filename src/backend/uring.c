@@ -3,7 +3,9 @@
  *
  * Submissions collect in the queue until the turn hands them over, with the wait for completions in the
  * same system call. Every connection has one multishot receive armed, which takes buffers from a ring
- * that we keep filled; it is cancelled when too much lies unread, and armed again when that was read.
+ * that we keep filled. It is told to end by itself after as many bytes as may lie unread (Linux 6.17);
+ * older kernels cannot be told, there it is cancelled, and what came meanwhile is on top: at worst all
+ * buffers of the ring.
  *
  * A user_data is a pointer with the kind of the completion in its low three bits. Completions of
  * cancels are only looked at for what they are: their op may be gone by then, and nothing is learnt from
@@ -48,12 +50,16 @@ enum {
 
 enum tag { TAG_OP, TAG_RX, TAG_RX_CANCEL, TAG_OP_CANCEL, TAG_WAKE, TAG_MASK = 7 };
 
+struct step; /* of set-up: which flags the kernel took */
+
 struct uring {
     struct weir__backend base;
     struct weir__report report;
     struct io_uring ring;
+    const struct step *step;
     unsigned enter_flags; /* IORING_ENTER_REGISTERED_RING when the ring's descriptor is registered */
     bool multishot;
+    bool capped; /* a multishot receive can be told to end after so many bytes */
     bool wake_armed;
     int wake_fd;
     struct io_uring_buf_ring *buffer_ring;
@@ -289,6 +295,12 @@ static void op_completed(struct uring *uring, struct weir__op *op, int result)
 
 /* --- receiving --------------------------------------------------------------------------------- */
 
+static unsigned bytes_until_full(const struct weir__rx *rx)
+{
+    size_t max = weir__rx_unread_max(rx);
+    return rx->unread_bytes < max ? clamped(max - rx->unread_bytes) : 1;
+}
+
 static void arm_rx(struct uring *uring, struct weir__rx *rx)
 {
     assert(!rx->in_flight && !rx->cancelling && weir__list_empty(&rx->link));
@@ -301,6 +313,8 @@ static void arm_rx(struct uring *uring, struct weir__rx *rx)
         io_uring_prep_recv_multishot(sqe, rx->fd, NULL, 0, 0);
     else
         io_uring_prep_recv(sqe, rx->fd, NULL, 0, 0);
+    if (uring->capped)
+        sqe->file_index = bytes_until_full(rx); // called optlen by newer headers
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = BUFFER_GROUP;
     sqe->user_data = tagged(rx, TAG_RX);
@@ -580,17 +594,16 @@ static void uring_forget_fd(struct weir__backend *backend, int fd)
 
 struct step {
     unsigned flags;
-    bool multishot;
     const char *detail;
 };
 
 /* From the newest kernel down; the first that the kernel takes. */
 static const struct step ladder[] = {
-    {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG, true,
-     "single issuer, deferred task work, multishot receive"}, // Linux 6.1
-    {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, true,
-     "single issuer, cooperative task work, multishot receive"}, // Linux 6.0
-    {IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, false,
+    {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+     "single issuer, deferred task work"}, // Linux 6.1
+    {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+     "single issuer, cooperative task work"}, // Linux 6.0
+    {IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
      "cooperative task work"}, // Linux 5.19
 };
 
@@ -604,9 +617,7 @@ static int set_up_ring(struct uring *uring)
             .cq_entries = CQ_ENTRIES,
         };
         rc = io_uring_queue_init_params(SQ_ENTRIES, &uring->ring, &params);
-        uring->multishot = ladder[i].multishot;
-        snprintf(uring->base.features.detail, sizeof uring->base.features.detail, "%s",
-                 ladder[i].detail);
+        uring->step = &ladder[i];
     }
     if (rc < 0)
         return rc == -EINVAL ? -ENOSYS : rc; // an io_uring of before 5.19
@@ -642,6 +653,40 @@ static int check_opcodes(struct uring *uring)
             return -EOPNOTSUPP;
     }
     return 0;
+}
+
+/*
+ * What this kernel's receive can do. It looks at its arguments before it looks at the descriptor, so
+ * something that is no socket tells: -EINVAL for what it does not know, else -ENOTSOCK.
+ */
+static bool receive_takes(struct uring *uring, unsigned cap_bytes)
+{
+    struct io_uring_sqe *sqe = take_slot(uring);
+    if (sqe == NULL)
+        return false;
+    io_uring_prep_recv_multishot(sqe, uring->wake_fd, NULL, 0, 0);
+    sqe->file_index = cap_bytes;
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = BUFFER_GROUP;
+    sqe->user_data = TAG_RX_CANCEL; // looked at by nobody, should it come late
+    enter(uring, WEIR_SEC);
+    if (!has_completions(uring))
+        return false;
+    const struct io_uring_cq *cq = &uring->ring.cq;
+    int result = cq->cqes[*cq->khead & cq->ring_mask].res;
+    io_uring_smp_store_release(cq->khead, *cq->khead + 1);
+    return result == -ENOTSOCK;
+}
+
+static void probe_receive(struct uring *uring)
+{
+    uring->multishot = receive_takes(uring, 0);                     // Linux 6.0
+    uring->capped = uring->multishot && receive_takes(uring, 4096); // Linux 6.17
+    snprintf(uring->base.features.detail, sizeof uring->base.features.detail, "%s, %s receive",
+             uring->step->detail,
+             uring->capped      ? "capped multishot"
+             : uring->multishot ? "multishot"
+                                : "single");
 }
 
 static size_t buffer_ring_bytes(void)
@@ -730,6 +775,7 @@ int weir__uring_open(struct weir__backend **out_backend)
     if (io_uring_register_ring_fd(&uring->ring) == 1)
         uring->enter_flags = IORING_ENTER_REGISTERED_RING;
     weir_ignore(io_uring_ring_dontfork(&uring->ring), "a child only execs");
+    probe_receive(uring);
     *out_backend = &uring->base;
     return 0;
 
