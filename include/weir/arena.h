@@ -95,8 +95,8 @@ WEIR_API WEIR_MUST_CHECK char *weir_arena_strdup(weir_arena *arena, const char *
  * Checkpoint  no
  * Thread      the one that uses the arena
  */
-WEIR_API WEIR_PRINTF(2, 3) WEIR_MUST_CHECK char *weir_arena_printf(weir_arena *arena,
-                                                                   const char *format, ...);
+WEIR_API WEIR_PRINTF(2, 3)
+    WEIR_MUST_CHECK char *weir_arena_printf(weir_arena *arena, const char *format, ...);
 
 WEIR_END_DECLS
 

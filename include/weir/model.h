@@ -91,8 +91,8 @@ typedef struct weir_field {
 
     long double min; /* least number; exact for every integer type */
     long double max;
-    size_t min_len; /* strings in code points, lists in items */
-    size_t max_len; /* 0: strings as the body's limit allows, lists WEIR_MODEL_ITEMS_MAX */
+    size_t min_len;     /* strings in code points, lists in items */
+    size_t max_len;     /* 0: strings as the body's limit allows, lists WEIR_MODEL_ITEMS_MAX */
     const char *one_of; /* strings: `running|done|cancelled` */
     const char *format; /* strings: uri, http-url, email, uuid, date, date-time, ipv4 */
     weir_model_check_fn *check;
@@ -198,6 +198,9 @@ WEIR__OPT_DECLARE(double);
 /** Declare the model of a struct type: its name, then a WEIR_FIELD or WEIR_NESTED for each field. */
 #define WEIR_MODEL(type, ...) WEIR_MODEL_WITH(type, (.strict = false), __VA_ARGS__)
 
+/* The formatter takes `type *: value` for a product. */
+/* clang-format off */
+
 /** The same with options of the model: `WEIR_MODEL_WITH(order, (.strict = true), WEIR_FIELD(item))`. */
 #define WEIR_MODEL_WITH(type, options, ...)                                                        \
     static const weir_model type##_weir_model;                                                     \
@@ -293,6 +296,9 @@ WEIR__OPT_DECLARE(double);
                              sizeof(list) == 2 * sizeof(void *)                                    \
                          ? 1                                                                       \
                          : -1]))
+
+/* clang-format on */
+
 struct weir__any_list {
     int *items;
     size_t count;
