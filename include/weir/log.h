@@ -152,8 +152,8 @@ WEIR_API void weir_log_flush(void);
 /**
  * Send the lines to another descriptor than standard error.
  *
- * Lines that are still queued go there too. Waits (at most four seconds) until the earlier descriptor
- * is no longer in use, so that it may be closed afterwards.
+ * Lines that are still queued go there too. Waits (at most four seconds) until the earlier
+ * descriptor is no longer in use, so that it may be closed afterwards.
  *
  * @param fd  kept: open until the process ends or another one is set
  *

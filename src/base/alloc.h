@@ -11,8 +11,8 @@
 #include <stdarg.h>
 #include <weir/base.h>
 
-void *weir__base_alloc(size_t bytes) WEIR_MUST_CHECK;            /* not cleared */
-void *weir__base_alloc_zero(size_t bytes) WEIR_MUST_CHECK;       /* all bits zero */
+void *weir__base_alloc(size_t bytes) WEIR_MUST_CHECK;                     /* not cleared */
+void *weir__base_alloc_zero(size_t bytes) WEIR_MUST_CHECK;                /* all bits zero */
 void *weir__base_alloc_array(size_t count, size_t bytes) WEIR_MUST_CHECK; /* NULL on overflow */
 void *weir__base_realloc(void *memory, size_t bytes) WEIR_MUST_CHECK;
 void weir__base_free(void *memory); /* NULL does nothing */

@@ -1,8 +1,9 @@
 /*
  * arena.h - memory that is given back all at once
  *
- * Bump allocation in blocks of 4 KiB taken from a free list of the arena's pool; larger requests get
- * a block of their own. Reset keeps the first block, so that a keep-alive request allocates nothing.
+ * Bump allocation in blocks of 4 KiB taken from a free list of the arena's pool; larger requests
+ * get a block of their own. Reset keeps the first block, so that a keep-alive request allocates
+ * nothing.
  */
 #ifndef WEIR__BASE_ARENA_H
 #define WEIR__BASE_ARENA_H

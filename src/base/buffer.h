@@ -33,7 +33,8 @@ void weir__buffer_vprintf(struct weir__buffer *buffer, const char *format, va_li
     WEIR_PRINTF(2, 0);
 /* The text so far, closed with a NUL that is not counted; "" when nothing could be stored. */
 const char *weir__buffer_text(struct weir__buffer *buffer);
-/* Text as the inside of a JSON string (no quotes around it); bytes that are not UTF-8 become U+FFFD. */
+/* Text as the inside of a JSON string, without the quotes around it; what is not UTF-8 becomes
+ * U+FFFD. */
 void weir__buffer_append_json(struct weir__buffer *buffer, const char *text, size_t size);
 
 static inline int weir__buffer_error(const struct weir__buffer *buffer)

@@ -33,7 +33,8 @@ static inline int weir__base_fault(enum weir__fault_point point)
                : 0;
 }
 
-/* Fail the n-th hit (from 1) of `point` with `rc`; n = 0 only counts. `repeat`: and all after it. */
+/* Fail the n-th hit (from 1) of `point` with `rc`, and all after it if `repeat`; n = 0 only counts.
+ */
 void weir__base_fault_arm(enum weir__fault_point point, uint64_t nth, int rc, bool repeat);
 /* Back to normal. Returns how often the point was hit while armed. */
 uint64_t weir__base_fault_disarm(void);

@@ -2,18 +2,19 @@
  * log.c - the queue of log lines and the thread that writes them
  *
  * Lines are formatted in place into a ring of 8 MiB, under one mutex, and written by a thread of
- * their own that starts with the first line: a reader that does not read costs lines, never a loop's
- * time. The ring is mapped once and only the part in use has memory. When it fills, debug lines are
- * refused first, then info, so that warnings and errors still find room; what was refused is counted
- * and the count becomes a line.
+ * their own that starts with the first line: a reader that does not read costs lines, never a
+ * loop's time. The ring is mapped once and only the part in use has memory. When it fills, debug
+ * lines are refused first, then info, so that warnings and errors still find room; what was refused
+ * is counted and the count becomes a line.
  *
  * Where no thread can be had, the caller writes.
  *
- * Runs on  any thread and any stack; write_out() on the writer, or on the caller while there is none.
+ * Runs on  any thread and any stack; write_out() on the writer, or on the caller while there is
+ *          none.
  * Holds    1. Bytes head up to tail of the ring are queued; both count on and on, and
  *             tail - head <= QUEUE_BYTES.
- *          2. While `writing`, its one writer reads queued bytes without the lock: nobody else moves
- *             head, and nobody touches the bytes between head and tail.
+ *          2. While `writing`, its one writer reads queued bytes without the lock: nobody else
+ *             moves head, and nobody touches the bytes between head and tail.
  *          3. A batch ends at the end of a line, so descriptors change between lines.
  *          4. Nothing here can fail the caller: what cannot be queued is counted.
  */
@@ -50,15 +51,15 @@ static struct {
     char *ring;                 /* NULL until the first line; then for good */
     uint64_t head;
     uint64_t tail;
-    uint64_t origin;   /* what lies at ring[0]; moved while empty, so that little memory is used */
-    uint64_t in_use;   /* most bytes of the ring used since memory was released */
+    uint64_t origin; /* what lies at ring[0]; moved while empty, so that little memory is used */
+    uint64_t in_use; /* most bytes of the ring used since memory was released */
     int fd;
-    bool prepared;     /* conditions, exit and fork handlers */
-    bool started;      /* the writer exists */
-    bool idle;         /* the writer waits, or is about to, and must be woken */
+    bool prepared; /* conditions, exit and fork handlers */
+    bool started;  /* the writer exists */
+    bool idle;     /* the writer waits, or is about to, and must be woken */
     bool writing;
-    bool mid_line;     /* the last byte written was no newline */
-    bool torn;         /* and the rest of that line was lost */
+    bool mid_line; /* the last byte written was no newline */
+    bool torn;     /* and the rest of that line was lost */
     int last_error;
     uint64_t written_bytes;
     uint64_t dropped_count;
@@ -106,9 +107,9 @@ static bool prepare_queue(void)
         queue.prepared = true;
         weir__base_cond_init(&queue.work);
         weir__base_cond_init(&queue.progress);
-        weir_ignore(weir__base_thread_at_fork(before_fork, after_fork_in_parent,
-                                              after_fork_in_child),
-                    "without it a forked child may wait for a writer it does not have");
+        weir_ignore(
+            weir__base_thread_at_fork(before_fork, after_fork_in_parent, after_fork_in_child),
+            "without it a forked child may wait for a writer it does not have");
         weir_ignore(atexit(drain_at_exit), "the last lines may be lost; the program goes on");
     }
     if (queue.ring == NULL) {
@@ -222,8 +223,8 @@ static ssize_t write_some(int fd, const char *data, size_t size, int wait_ms)
 }
 
 /*
- * Write what is queued now. Returns with the lock held as it came, but gives it up meanwhile. Less is
- * written only when the descriptor does not block and nobody made room for `wait_ms`.
+ * Write what is queued now. Returns with the lock held as it came, but gives it up meanwhile. Less
+ * is written only when the descriptor does not block and nobody made room for `wait_ms`.
  */
 static void write_out(int wait_ms)
 {
@@ -370,8 +371,8 @@ int weir__log_drain(int64_t stall_ns)
     int64_t deadline_ns = weir__base_add_ns(weir__base_kernel_now(), stall_ns);
     while (queue.head < target) {
         if (!queue.started && !queue.writing) {
-            int64_t wait_ms = stall_ns / WEIR_MS < WRITABLE_WAIT_MS ? stall_ns / WEIR_MS
-                                                                     : WRITABLE_WAIT_MS;
+            int64_t wait_ms =
+                stall_ns / WEIR_MS < WRITABLE_WAIT_MS ? stall_ns / WEIR_MS : WRITABLE_WAIT_MS;
             write_out_here((int)wait_ms);
             rc = weir__base_kernel_now() < deadline_ns ? 0 : -ETIMEDOUT;
         } else {

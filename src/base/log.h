@@ -6,8 +6,8 @@
 
 #include <weir/log.h>
 
-/* Text that is formed already, such as a report of many lines: goes out whole and in order, whatever
- * level and format are set. A newline is added when the last one is missing. Copied. */
+/* Text that is formed already, such as a report of many lines: goes out whole and in order,
+ * whatever level and format are set. A newline is added when the last one is missing. Copied. */
 void weir__log_raw(const char *text, size_t size);
 
 /*

@@ -76,8 +76,9 @@ static int64_t divide_down(int64_t value, int64_t by)
 }
 
 /*
- * UTC with milliseconds. The calendar repeats every 400 years of 146097 days; counted from the 1st of
- * March, the leap day is the last day of its year and months of 31 and 30 days alternate in fives.
+ * UTC with milliseconds. The calendar repeats every 400 years of 146097 days; counted from the 1st
+ * of March, the leap day is the last day of its year and months of 31 and 30 days alternate in
+ * fives.
  */
 static void put_time(struct weir__log_line *line, int64_t wall_ns)
 {
@@ -117,7 +118,8 @@ enum { DOUBLE_DIGITS = 15 }; /* what every double keeps; for people, not to read
  */
 static uint64_t split_double(double value, int *out_exponent)
 {
-    static const long double powers[] = {1e1L, 1e2L, 1e4L, 1e8L, 1e16L, 1e32L, 1e64L, 1e128L, 1e256L};
+    static const long double powers[] = {1e1L,  1e2L,  1e4L,   1e8L,  1e16L,
+                                         1e32L, 1e64L, 1e128L, 1e256L};
     long double scaled = value;
     int exponent = 0;
     for (int i = 8; i >= 0; i--) {

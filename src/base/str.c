@@ -167,7 +167,7 @@ size_t weir__str_format_uint(char out_text[20], uint64_t value)
 static size_t utf8_step(const unsigned char *data, size_t size, bool *out_valid)
 {
     unsigned char first = data[0];
-    unsigned char low = 0x80; /* what the second byte may be, by the first: no overlong forms, */
+    unsigned char low = 0x80;  /* what the second byte may be, by the first: no overlong forms, */
     unsigned char high = 0xbf; /* no surrogates, nothing above U+10FFFF */
     size_t length;
 

@@ -32,7 +32,7 @@ int weir__str_parse_int(weir_str text, int64_t min, int64_t max, int64_t *out_va
     WEIR_MUST_CHECK;
 /* Hexadecimal digits only, at most `max`. */
 int weir__str_parse_hex(weir_str text, uint64_t max, uint64_t *out_value) WEIR_MUST_CHECK;
-/* Digits and one of ns us ms s m h: `25s`, `500ms`, `2m`, `1h`; of all numbers only 0 needs no unit. */
+/* Digits and one of ns us ms s m h: `25s`, `500ms`, `2m`, `1h`; only 0 needs no unit. */
 int weir__str_parse_duration(weir_str text, int64_t *out_ns) WEIR_MUST_CHECK;
 
 /* Decimal digits of `value`, no NUL; returns how many (1 to 20). */
@@ -41,13 +41,14 @@ size_t weir__str_format_uint(char out_text[20], uint64_t value);
 bool weir__str_is_utf8(const char *data, size_t size);
 
 /*
- * Escapes a text piece by piece, without memory of its own. Takes at least one of `size` (> 0) bytes
- * and returns how many; `out_piece` is what to write for them: a stretch of `data` that needs no
- * change, or an escape in `scratch`. What is not UTF-8 becomes one U+FFFD for each broken sequence.
+ * Escapes a text piece by piece, without memory of its own. Takes at least one of `size` (> 0)
+ * bytes and returns how many; `out_piece` is what to write for them: a stretch of `data` that needs
+ * no change, or an escape in `scratch`. What is not UTF-8 becomes one U+FFFD for each broken
+ * sequence.
  */
 enum weir__str_escape {
     WEIR__STR_ESCAPE_JSON,   /* inside of a JSON string: RFC 8259, section 7 */
-    WEIR__STR_ESCAPE_QUOTED, /* the same for people: DEL and the C1 controls too, terminals obey them */
+    WEIR__STR_ESCAPE_QUOTED, /* the same for people: DEL and C1 controls too, terminals obey them */
     WEIR__STR_ESCAPE_PLAIN,  /* control characters only, quotes and backslashes stay */
 };
 enum { WEIR__STR_ESCAPE_MAX = 6 };

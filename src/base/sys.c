@@ -120,7 +120,7 @@ int weir__sys_protect_none(void *memory, size_t bytes)
 int weir__sys_close(int fd)
 {
     /* No fault point: a descriptor must never stay open because a test said no. Once, whatever it
-     * returns: on Linux it is closed then, and a second try would hit whoever got the number next. */
+     * returns: on Linux it is closed then, and a second try would hit who got the number next. */
     int rc;
     CALL(rc, close(fd));
     if (rc != -EBADF)
@@ -527,8 +527,8 @@ static int read_quota_v1(const char *folder)
 }
 
 /*
- * The least quota of a cgroup and its parents. In a container without a cgroup namespace the path is
- * the host's and not there; walking up ends at the mount, which is the container's own.
+ * The least quota of a cgroup and its parents. In a container without a cgroup namespace the path
+ * is the host's and not there; walking up ends at the mount, which is the container's own.
  */
 static int least_quota(const char *mount, weir_str group, int (*read_quota)(const char *folder))
 {

@@ -2,9 +2,9 @@
  * sys.h - the only door to the kernel
  *
  * One thin function per kernel call that weir makes outside the two backends' completion engines.
- * Each asks the fault points first, retries on EINTR where that is right, sets close-on-exec on what
- * it opens, and returns a negative errno instead of setting `errno`. tests/tidy checks that no other
- * object of weir refers to these calls.
+ * Each asks the fault points first, retries on EINTR where that is right, sets close-on-exec on
+ * what it opens, and returns a negative errno instead of setting `errno`. tests/tidy checks that no
+ * other object of weir refers to these calls.
  *
  * It sits on the ground floor although it names I/O: executor jobs, listeners and the stack arena
  * need it as well as the backends, and none of these functions ever waits for a loop.
@@ -27,15 +27,15 @@ int weir__sys_advise(void *memory, size_t bytes, int advice) WEIR_MUST_CHECK;
 int weir__sys_protect_none(void *memory, size_t bytes) WEIR_MUST_CHECK;
 
 /* descriptors */
-/* Once: closed whatever it returns (but -EBADF); a negative code is about the data, not about fd. */
+/* Once: closed whatever it returns (but -EBADF); a negative code is about the data, not the fd. */
 int weir__sys_close(int fd);
 ssize_t weir__sys_read(int fd, void *buffer, size_t size) WEIR_MUST_CHECK;
 ssize_t weir__sys_write(int fd, const void *buffer, size_t size) WEIR_MUST_CHECK;
 ssize_t weir__sys_pread(int fd, void *buffer, size_t size, off_t offset) WEIR_MUST_CHECK;
 ssize_t weir__sys_pwrite(int fd, const void *buffer, size_t size, off_t offset) WEIR_MUST_CHECK;
 /*
- * preadv2 with RWF_NOWAIT: -EAGAIN when the page cache cannot answer, -EOPNOTSUPP when the kernel or
- * the file cannot do this. 0 is no proof of the end: Linux 5.9 and 5.10 answer it in mid-file.
+ * preadv2 with RWF_NOWAIT: -EAGAIN when the page cache cannot answer, -EOPNOTSUPP when the kernel
+ * or the file cannot do this. 0 is no proof of the end: Linux 5.9 and 5.10 answer it in mid-file.
  */
 ssize_t weir__sys_pread_nowait(int fd, void *buffer, size_t size, off_t offset) WEIR_MUST_CHECK;
 int weir__sys_open(const char *path, int flags, mode_t mode) WEIR_MUST_CHECK; /* adds O_CLOEXEC */
@@ -60,7 +60,8 @@ int weir__sys_accept(int fd, struct sockaddr *out_address, socklen_t *size) WEIR
 /* -EINPROGRESS also when a signal interrupted it. */
 int weir__sys_connect(int fd, const struct sockaddr *address, socklen_t size) WEIR_MUST_CHECK;
 ssize_t weir__sys_recv(int fd, void *buffer, size_t size, int flags) WEIR_MUST_CHECK;
-ssize_t weir__sys_send(int fd, const void *buffer, size_t size, int flags) WEIR_MUST_CHECK; /* MSG_NOSIGNAL */
+ssize_t weir__sys_send(int fd, const void *buffer, size_t size, int flags)
+    WEIR_MUST_CHECK; /* MSG_NOSIGNAL */
 ssize_t weir__sys_sendmsg(int fd, const struct msghdr *message, int flags) WEIR_MUST_CHECK;
 int weir__sys_shutdown(int fd, int how) WEIR_MUST_CHECK;
 int weir__sys_setsockopt_int(int fd, int level, int option, int value) WEIR_MUST_CHECK;
@@ -71,18 +72,18 @@ int weir__sys_getpeername(int fd, struct sockaddr *out_address, socklen_t *size)
 /* epoll, for backend/epoll.c */
 int weir__sys_epoll_create(void) WEIR_MUST_CHECK;
 int weir__sys_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event) WEIR_MUST_CHECK;
-/* timeout in ns, -1 without end; epoll_pwait2 where the kernel has it (5.11), else rounded up to ms.
- * EINTR gives 0 events. */
+/* timeout in ns, -1 without end; epoll_pwait2 where the kernel has it (5.11), else rounded up to
+ * ms. EINTR gives 0 events. */
 int weir__sys_epoll_wait(int epoll_fd, struct epoll_event *out_events, int count_max,
                          int64_t timeout_ns) WEIR_MUST_CHECK;
 
 /* process */
-int weir__sys_cpu_count(void);                 /* affinity and cgroup quota respected, at least 1 */
+int weir__sys_cpu_count(void); /* affinity and cgroup quota respected, at least 1 */
 /* CPUs the cgroup quota (v2 cpu.max, v1 cfs_quota) allows, rounded up; 0: none. `root` is "" but in
  * tests, which bring a tree of their own. */
 int weir__sys_cpu_quota(const char *root);
-int weir__sys_raise_fd_limit(void);            /* soft to hard; returns the limit */
-int weir__sys_open_fd_count(void);             /* entries of /proc/self/fd, for ledgers and tests */
+int weir__sys_raise_fd_limit(void); /* soft to hard; returns the limit */
+int weir__sys_open_fd_count(void);  /* entries of /proc/self/fd, for ledgers and tests */
 int weir__sys_gettid(void);
 
 /* Descriptors opened and closed through this door, for the ledger (invariant I4). */

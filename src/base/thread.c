@@ -7,8 +7,8 @@
  */
 #include "base/thread.h"
 
-#include <sched.h>
 #include <assert.h>
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 

@@ -23,12 +23,16 @@ struct weir__cond {
 
 typedef void *weir__thread_fn(void *arg);
 
-#define WEIR__MUTEX_INIT {PTHREAD_MUTEX_INITIALIZER} /* for a mutex of static duration */
+#define WEIR__MUTEX_INIT                                                                           \
+    {                                                                                              \
+        PTHREAD_MUTEX_INITIALIZER                                                                  \
+    } /* for a mutex of static duration */
 
 /*
- * Signals belong to whoever asked for them by name: the new thread blocks all but those that its own
- * instructions raise (SEGV, BUS, FPE, ILL, TRAP, SYS, ABRT) and those aimed at one thread to look at
- * it (PROF for profilers, URG for the stack samples of the debug room). `name` is cut to 15 bytes.
+ * Signals belong to whoever asked for them by name: the new thread blocks all but those that its
+ * own instructions raise (SEGV, BUS, FPE, ILL, TRAP, SYS, ABRT) and those aimed at one thread to
+ * look at it (PROF for profilers, URG for the stack samples of the debug room). `name` is cut to 15
+ * bytes.
  */
 int weir__base_thread_start(struct weir__thread *out_thread, const char *name, weir__thread_fn *fn,
                             void *arg) WEIR_MUST_CHECK;
@@ -50,7 +54,7 @@ void weir__base_mutex_unlock(struct weir__mutex *mutex);
 void weir__base_cond_init(struct weir__cond *cond);
 void weir__base_cond_deinit(struct weir__cond *cond);
 void weir__base_cond_wait(struct weir__cond *cond, struct weir__mutex *mutex);
-/* 0, or -ETIMEDOUT when `deadline_ns` (weir__base_kernel_now()) passed; WEIR_NEVER waits without end. */
+/* 0, or -ETIMEDOUT when `deadline_ns` of weir__base_kernel_now() passed; WEIR_NEVER: without end. */
 int weir__base_cond_wait_until(struct weir__cond *cond, struct weir__mutex *mutex,
                                int64_t deadline_ns) WEIR_MUST_CHECK;
 void weir__base_cond_signal(struct weir__cond *cond);

@@ -80,6 +80,15 @@ TEST(an_array_whose_size_does_not_fit_is_refused)
     EXPECT_EQ(0, live());
 }
 
+TEST(a_size_beyond_all_objects_is_refused)
+{
+    size_t size = (size_t)PTRDIFF_MAX + 1;
+    EXPECT(weir__base_alloc(size) == NULL);
+    EXPECT(weir__base_alloc_zero(SIZE_MAX) == NULL);
+    EXPECT(weir__base_realloc(NULL, size) == NULL);
+    EXPECT_EQ(0, live());
+}
+
 TEST(zeroed_memory_is_zero)
 {
     unsigned char *bytes = weir__base_alloc_zero(4096);

@@ -1,5 +1,6 @@
 /*
- * arena_test.c - pieces do not overlap, a reset gives back everything, a used arena stays off the heap
+ * arena_test.c - pieces do not overlap, a reset gives back everything, a used arena stays off the
+ * heap
  */
 #include "base/arena.h"
 

@@ -216,14 +216,17 @@ TEST(json_text_is_escaped_as_rfc_8259_says)
 TEST(json_text_replaces_what_is_not_utf_8)
 {
     EXPECT_JSON(FFFD, "\xff");
-    EXPECT_JSON(FFFD FFFD, "\xc0\xaf");                // overlong '/'
-    EXPECT_JSON(FFFD FFFD FFFD, "\xed\xa0\x80");       // a surrogate
-    EXPECT_JSON(FFFD, "\xe2\x82");                     // cut off
-    EXPECT_JSON("a" FFFD "b", "a\xe2\x82" "b");        // one for the broken sequence
-    EXPECT_JSON(FFFD "\\\"", "\xf0\x9f\x98\"");        // the quote is not swallowed
+    EXPECT_JSON(FFFD FFFD, "\xc0\xaf");          // overlong '/'
+    EXPECT_JSON(FFFD FFFD FFFD, "\xed\xa0\x80"); // a surrogate
+    EXPECT_JSON(FFFD, "\xe2\x82");               // cut off
+    EXPECT_JSON("a" FFFD "b", "a\xe2\x82"
+                              "b");                       // one for the broken sequence
+    EXPECT_JSON(FFFD "\\\"", "\xf0\x9f\x98\"");           // the quote is not swallowed
     EXPECT_JSON(FFFD FFFD FFFD FFFD, "\xf4\x90\x80\x80"); // above U+10FFFF
-    EXPECT_JSON(FFFD "a", "\x80" "a");
-    EXPECT_JSON("x" FFFD FFFD "y", "x\xfe\xff" "y");
+    EXPECT_JSON(FFFD "a", "\x80"
+                          "a");
+    EXPECT_JSON("x" FFFD FFFD "y", "x\xfe\xff"
+                                   "y");
 }
 
 TEST(every_byte_gives_valid_json_text)

@@ -61,10 +61,11 @@ TEST(a_line_of_text_is_time_level_message_and_values)
 
 TEST(a_line_of_json_is_one_object)
 {
-    EXPECT_STR("{\"time\":\"2026-01-31T14:02:11.123Z\",\"level\":\"warn\",\"msg\":\"say \\\"a\\\"\","
-               "\"n\":-1,\"ok\":true,\"s\":\"x\\ny\"}\n",
-               format(WEIR_LOG_JSON, WEIR_LOG_WARN, AN_INSTANT, "say \"a\"",
-                      VALUES(WEIR_KV("n", -1), WEIR_KV("ok", (bool)true), WEIR_KV("s", "x\ny"))));
+    EXPECT_STR(
+        "{\"time\":\"2026-01-31T14:02:11.123Z\",\"level\":\"warn\",\"msg\":\"say \\\"a\\\"\","
+        "\"n\":-1,\"ok\":true,\"s\":\"x\\ny\"}\n",
+        format(WEIR_LOG_JSON, WEIR_LOG_WARN, AN_INSTANT, "say \"a\"",
+               VALUES(WEIR_KV("n", -1), WEIR_KV("ok", (bool)true), WEIR_KV("s", "x\ny"))));
     EXPECT_STR("{\"time\":\"1970-01-01T00:00:00.000Z\",\"level\":\"debug\",\"msg\":\"\"}\n",
                format(WEIR_LOG_JSON, WEIR_LOG_DEBUG, 0, NULL, NULL));
 }
@@ -187,8 +188,17 @@ TEST(any_double_is_shown_with_fifteen_digits)
 TEST(times_agree_with_the_calendar_of_the_c_library)
 {
     static const int64_t known[] = {
-        0, -1, 951782399999, 951782400000, 951868800000, 4107542400000, 1709164800000,
-        1735689599999, -2208988800000, INT64_MAX / WEIR_MS, INT64_MIN / WEIR_MS + 1,
+        0,
+        -1,
+        951782399999,
+        951782400000,
+        951868800000,
+        4107542400000,
+        1709164800000,
+        1735689599999,
+        -2208988800000,
+        INT64_MAX / WEIR_MS,
+        INT64_MIN / WEIR_MS + 1,
     };
     uint64_t seed = 9;
     for (int i = 0; i < 20000; i++) {
@@ -233,13 +243,15 @@ TEST(a_line_wraps_around_the_end_of_the_ring)
 TEST(a_line_that_does_not_fit_is_cut_and_never_runs_over)
 {
     const char *whole = format(WEIR_LOG_JSON, WEIR_LOG_INFO, AN_INSTANT, "message",
-                               VALUES(WEIR_KV("d", 0.25), WEIR_KV("s", "\x01\xff" "abc")));
+                               VALUES(WEIR_KV("d", 0.25), WEIR_KV("s", "\x01\xff"
+                                                                       "abc")));
     size_t size = strlen(whole);
     for (size_t room = 0; room < size; room++) {
         memset(ring, '?', sizeof ring);
         struct weir__log_line line = {ring, RING_BYTES, 5, 5 + room, false};
         weir__log_line_format(&line, WEIR_LOG_JSON, WEIR_LOG_INFO, AN_INSTANT, "message",
-                              VALUES(WEIR_KV("d", 0.25), WEIR_KV("s", "\x01\xff" "abc")));
+                              VALUES(WEIR_KV("d", 0.25), WEIR_KV("s", "\x01\xff"
+                                                                      "abc")));
         EXPECT(line.cut);
         EXPECT(line.at <= line.limit);
         for (size_t i = room; i < RING_BYTES; i++)

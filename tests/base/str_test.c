@@ -294,7 +294,8 @@ TEST(trimming_takes_the_given_blanks_and_no_others)
     expect_trim("", WEIR_STR("   "), " ");
     expect_trim("", WEIR_STR(""), " ");
     expect_trim("x", WEIR_STR("x"), "");
-    weir_str nul = weir__str_trim(WEIR_STR("\0a\0"), " "); // NUL closes `blanks`, it is none of them
+    weir_str nul =
+        weir__str_trim(WEIR_STR("\0a\0"), " "); // NUL closes `blanks`, it is none of them
     EXPECT_EQ(3, nul.size);
 }
 
@@ -302,8 +303,11 @@ TEST(trimming_takes_the_given_blanks_and_no_others)
 static bool is_utf8_by_the_book(const unsigned char *s, size_t size)
 {
     for (size_t i = 0; i < size;) {
-        size_t length = s[i] < 0x80 ? 1 : s[i] >> 5 == 6 ? 2 : s[i] >> 4 == 14 ? 3
-                                      : s[i] >> 3 == 30  ? 4 : 0;
+        size_t length = s[i] < 0x80       ? 1
+                        : s[i] >> 5 == 6  ? 2
+                        : s[i] >> 4 == 14 ? 3
+                        : s[i] >> 3 == 30 ? 4
+                                          : 0;
         if (length == 0 || i + length > size)
             return false;
         uint32_t code = length == 1 ? s[i] : s[i] & (0x7fu >> length);
@@ -380,8 +384,7 @@ static void expect_escaped(const char *expected, weir_str text, enum weir__str_e
     for (size_t at = 0; at < copy.size;) {
         char scratch[WEIR__STR_ESCAPE_MAX];
         weir_str piece;
-        size_t taken =
-            weir__str_escape_next(copy.data + at, copy.size - at, how, scratch, &piece);
+        size_t taken = weir__str_escape_next(copy.data + at, copy.size - at, how, scratch, &piece);
         REQUIRE(taken > 0 && taken <= copy.size - at);
         REQUIRE(size + piece.size < sizeof all);
         memcpy(all + size, piece.data, piece.size);

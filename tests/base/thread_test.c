@@ -37,8 +37,8 @@ TEST(a_thread_blocks_all_signals_but_those_of_its_own_instructions)
     static const int blocked[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGCHLD, SIGUSR1, SIGALRM};
     for (size_t i = 0; i < sizeof blocked / sizeof blocked[0]; i++)
         EXPECT_EQ(1, sigismember(&seen.mask, blocked[i]));
-    static const int open[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT,
-                               SIGPROF, SIGURG};
+    static const int open[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL, SIGTRAP,
+                               SIGSYS,  SIGABRT, SIGPROF, SIGURG};
     for (size_t i = 0; i < sizeof open / sizeof open[0]; i++)
         EXPECT_EQ(0, sigismember(&seen.mask, open[i]));
     for (int number = 1; number < 32; number++) // the maker's own mask is as it was
