@@ -54,7 +54,7 @@ void weir__base_mutex_unlock(struct weir__mutex *mutex);
 void weir__base_cond_init(struct weir__cond *cond);
 void weir__base_cond_deinit(struct weir__cond *cond);
 void weir__base_cond_wait(struct weir__cond *cond, struct weir__mutex *mutex);
-/* 0, or -ETIMEDOUT when `deadline_ns` of weir__base_kernel_now() passed; WEIR_NEVER: without end. */
+/* 0, or -ETIMEDOUT when `deadline_ns` of weir__base_kernel_now() passed; WEIR_NEVER never does. */
 int weir__base_cond_wait_until(struct weir__cond *cond, struct weir__mutex *mutex,
                                int64_t deadline_ns) WEIR_MUST_CHECK;
 void weir__base_cond_signal(struct weir__cond *cond);
