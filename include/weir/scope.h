@@ -255,12 +255,17 @@ WEIR_API void weir__scope_escaped(weir_scope *scope);
 
 WEIR_END_DECLS
 
-#define WEIR__SCOPE_BLOCK(begin, rc, duration)                                                     \
-    for (weir_scope weir__scope __attribute__((cleanup(weir__scope_escaped))),                     \
-         *weir__entered = begin(&weir__scope, (duration), &(rc));                                  \
-         weir__entered != NULL;                                                                    \
-         (rc) = weir_scope_leave(weir__entered, (rc)), weir__entered = NULL)                       \
-        for (int weir__once = 1; weir__once; weir__once = 0)
+#define WEIR__JOIN_(a, b) a##b
+#define WEIR__JOIN(a, b) WEIR__JOIN_(a, b)
+/* Names of their own for each block, so that nested ones do not shadow each other. */
+#define WEIR__SCOPE_BLOCK_(begin, rc, duration, scope, entered, once)                              \
+    for (weir_scope scope __attribute__((cleanup(weir__scope_escaped))),                           \
+         *entered = begin(&scope, (duration), &(rc));                                              \
+         entered != NULL; (rc) = weir_scope_leave(entered, (rc)), entered = NULL)                  \
+        for (int once = 1; once; once = 0)
+#define WEIR__SCOPE_BLOCK(begin, rc, duration, number)                                             \
+    WEIR__SCOPE_BLOCK_(begin, rc, duration, WEIR__JOIN(weir__scope_, number),                      \
+                       WEIR__JOIN(weir__entered_, number), WEIR__JOIN(weir__once_, number))
 
 /**
  * A block with a time limit. `break` leaves it correctly; a `return` or `goto` out of it is caught,
@@ -269,9 +274,9 @@ WEIR_END_DECLS
  * @param rc        an int variable: set by the body, -ETIME afterwards when this block's time was up
  * @param duration  nanoseconds
  */
-#define WEIR_TIMEOUT(rc, duration) WEIR__SCOPE_BLOCK(weir__timeout_begin, rc, duration)
+#define WEIR_TIMEOUT(rc, duration) WEIR__SCOPE_BLOCK(weir__timeout_begin, rc, duration, __COUNTER__)
 
 /** A block that outer cancellation does not reach, with a time limit of its own; rc as above. */
-#define WEIR_SHIELD(rc, budget) WEIR__SCOPE_BLOCK(weir__shield_begin, rc, budget)
+#define WEIR_SHIELD(rc, budget) WEIR__SCOPE_BLOCK(weir__shield_begin, rc, budget, __COUNTER__)
 
 #endif

@@ -25,6 +25,7 @@
 #endif
 
 #ifdef WEIR__ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef WEIR__TSAN
@@ -86,10 +87,17 @@ static inline void weir__fiber_deinit_stack(struct weir__fiber *fiber)
 #endif
 }
 
-/* A stack is begun anew: TSan's shadow of the frames that were left on it for good goes. */
+/* Before a stack is begun anew: what the sanitizers remember of frames that were left on it for good
+ * goes. Those are the outermost few; all others returned. */
 static inline void weir__fiber_renew(struct weir__fiber *fiber)
 {
     (void)fiber;
+#ifdef WEIR__ASAN
+    enum { OUTERMOST_BYTES = 8192 };
+    size_t bytes = fiber->stack_bytes < OUTERMOST_BYTES ? fiber->stack_bytes : OUTERMOST_BYTES;
+    const char *top = (const char *)fiber->stack_bottom + fiber->stack_bytes;
+    __asan_unpoison_memory_region(top - bytes, bytes);
+#endif
 #ifdef WEIR__TSAN
     __tsan_destroy_fiber(fiber->tsan);
     fiber->tsan = __tsan_create_fiber(0);

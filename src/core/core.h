@@ -100,7 +100,7 @@ struct weir_task {
     uint8_t flags;
     uint8_t budget; /* checkpoints that may complete without blocking (O9) */
     uint8_t arg_class;
-    uint8_t unused;
+    uint8_t locks_held; /* counted by the sync room */
 };
 
 enum {
@@ -196,6 +196,7 @@ struct weir_loop {
     int64_t now_ns;               /* read once a turn */
     int64_t turn_started_ns;
     uint32_t turn_steps;
+    bool turn_over; /* its budget is used up */
     int64_t looked_at_ns; /* when the backend was asked last */
     bool looks_are_dear;  /* asking costs a system call each time */
     uint32_t free_head;
@@ -332,6 +333,8 @@ void weir__core_alarm_clear(weir_loop *loop, struct weir__alarm *alarm);
 /* Spawn from a callback of the loop, outside any task; never waits. */
 int weir__core_spawn(weir_group *group, const char *name, weir_task_fn *fn, void *arg,
                      weir_task_id *out_id) WEIR_MUST_CHECK;
+/* A task ends and locks_held is not 0; the sync room, which counts it, puts itself here. */
+extern void (*weir__core_locks_left)(weir_loop *loop, weir_task *task);
 weir_task_id weir__core_task_id(const weir_loop *loop, const weir_task *task);
 weir_task *weir__core_task_by_id(weir_loop *loop, weir_task_id id); /* NULL: ended */
 

@@ -189,8 +189,12 @@ void weir__stream_close(struct weir__stream *stream)
 {
     if (stream->closing)
         return;
-    assert(stream->reader == NULL);
     stream->closing = true;
+    weir_task *reader = stream->reader;
+    if (reader != NULL) {
+        stream->reader = NULL;
+        weir__core_wake(reader, -EBADF);
+    }
     weir__backend_rx_stop(stream->loop->backend, &stream->rx);
 }
 
@@ -209,6 +213,8 @@ int weir__stream_wait_more(struct weir__stream *stream, size_t known_bytes)
         return rc;
     bool waited = false;
     for (;;) {
+        if (stream->closing)
+            return -EBADF;
         if (stream->rx.unread_bytes > known_bytes)
             break;
         if (stream->rx.error < 0)
@@ -220,6 +226,8 @@ int weir__stream_wait_more(struct weir__stream *stream, size_t known_bytes)
         rc = weir__core_park(WEIR_WAIT_BYTES, stream, abort_wait);
         if (rc == -ECANCELED)
             return weir__core_cancelled_result(weir__loop->current);
+        if (rc == -EBADF)
+            return rc; /* closed meanwhile: the memory of the stream may be gone */
         waited = true;
     }
     if (!waited)

@@ -26,6 +26,13 @@ int weir__io_accept(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_
 int weir__io_connect(int fd, const struct sockaddr *address, socklen_t size) WEIR_MUST_CHECK;
 int weir__io_poll(int fd, int events) WEIR_MUST_CHECK; /* the events that came */
 
+/* Not a checkpoint: asks an operation of another task to end, because what it works on is closed. Unless
+ * a result was first, that task gets -EIO (it is not cancelled), and knows better. */
+static inline void weir__io_cancel(struct weir__op *op)
+{
+    weir__backend_cancel(weir__loop->backend, op);
+}
+
 /* Not a checkpoint: closes at once. No operation and no stream may be left on it. */
 void weir__io_close(int fd);
 const struct weir__backend_features *weir__io_features(void);
@@ -48,7 +55,8 @@ struct weir__stream {
 
 /* Takes fd, also on failure. */
 int weir__stream_open(struct weir__stream *stream, int fd, void (*on_closed)(struct weir__stream *)) WEIR_MUST_CHECK;
-/* Not a checkpoint: stops receiving; descriptor and memory go in a later turn, by on_closed. */
+/* Not a checkpoint: stops receiving; descriptor and memory go in a later turn, by on_closed. A task that
+ * waits on it gets -EBADF. */
 void weir__stream_close(struct weir__stream *stream);
 /* Checkpoint: until there are unread bytes (1), the peer has finished (0), or an error. */
 int weir__stream_wait(struct weir__stream *stream) WEIR_MUST_CHECK;

@@ -111,12 +111,15 @@ void weir__sched_unready(weir_loop *loop, weir_task *task)
 
 /* --- choosing and switching ------------------------------------------------------------------- */
 
+/* Once over, a turn stays over: what was being handed over to waits in the queue like all others. */
 static bool turn_goes_on(weir_loop *loop)
 {
-    if (++loop->turn_steps % TURN_STEPS_CHECK != 0)
-        return true;
-    return loop->turn_steps < TURN_STEPS_MAX &&
-           weir__base_now() - loop->turn_started_ns < TURN_NS_MAX;
+    if (loop->turn_over)
+        return false;
+    if (++loop->turn_steps % TURN_STEPS_CHECK == 0)
+        loop->turn_over = loop->turn_steps >= TURN_STEPS_MAX ||
+                          weir__base_now() - loop->turn_started_ns >= TURN_NS_MAX;
+    return !loop->turn_over;
 }
 
 weir_task *weir__sched_next(weir_loop *loop)
@@ -156,7 +159,7 @@ static void task_main(void *arg);
 
 static struct weir__fiber *fiber_of(weir_loop *loop, int32_t slot)
 {
-    static struct weir__fiber none;
+    static struct weir__fiber none; /* plain builds: nothing is kept of a stack */
     struct weir__fiber *fiber = weir__stack_fiber(&loop->stacks, slot);
     return fiber == NULL ? &none : fiber;
 }
@@ -175,8 +178,8 @@ static void leave_for(weir_loop *loop, weir_task *next, void **out_sp, struct we
     struct weir__hot *hot = &loop->hot[next->index];
     if (hot->sp == NULL) {
         hot->stack_slot = weir__stacks_take(&loop->stacks, next->index);
-        hot->sp = weir__arch_prepare(weir__stack_top(&loop->stacks, hot->stack_slot), task_main, loop);
         weir__fiber_renew(fiber_of(loop, hot->stack_slot));
+        hot->sp = weir__arch_prepare(weir__stack_top(&loop->stacks, hot->stack_slot), task_main, loop);
     }
     weir__fiber_switch(from, out_sp, fiber_of(loop, hot->stack_slot), hot->sp, ends);
 }
@@ -224,6 +227,7 @@ void weir__sched_run_batch(weir_loop *loop)
         shuffle_ready(loop);
     queue_splice(loop);
     loop->turn_steps = 0;
+    loop->turn_over = false;
     loop->turn_started_ns = loop->now_ns;
     weir_task *next;
     while ((next = weir__sched_next(loop)) != NULL)

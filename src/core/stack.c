@@ -36,6 +36,7 @@ void weir__stacks_init(struct weir__stacks *stacks, size_t slot_bytes)
         rounded *= 2;
     stacks->slot_bytes = rounded;
     stacks->slots_a_segment = SEGMENT_BYTES / rounded;
+    stacks->segment_shift = (unsigned)__builtin_ctzll(stacks->slots_a_segment);
 }
 
 void weir__stacks_deinit(struct weir__stacks *stacks)
@@ -55,7 +56,7 @@ void weir__stacks_deinit(struct weir__stacks *stacks)
     *stacks = (struct weir__stacks){0};
 }
 
-static int add_segment(struct weir__stacks *stacks)
+int weir__stacks_grow(struct weir__stacks *stacks)
 {
     size_t count = stacks->segment_count + 1;
     struct weir__stack_segment *segments =
@@ -99,39 +100,9 @@ free_tasks:
     return -ENOMEM;
 }
 
-int weir__stacks_promise(struct weir__stacks *stacks)
-{
-    if (stacks->promised_count == stacks->segment_count * stacks->slots_a_segment) {
-        int rc = add_segment(stacks);
-        if (rc < 0)
-            return rc;
-    }
-    stacks->promised_count++;
-    return 0;
-}
-
-void weir__stacks_unpromise(struct weir__stacks *stacks)
-{
-    stacks->promised_count--;
-}
-
-static struct weir__stack_segment *segment_of(const struct weir__stacks *stacks, int32_t slot,
-                                              size_t *out_index)
-{
-    *out_index = (size_t)slot % stacks->slots_a_segment;
-    return &stacks->segments[(size_t)slot / stacks->slots_a_segment];
-}
-
-static char *slot_base(const struct weir__stacks *stacks, int32_t slot)
-{
-    size_t index;
-    struct weir__stack_segment *segment = segment_of(stacks, slot, &index);
-    return segment->base + index * stacks->slot_bytes;
-}
-
 static void install_guard(struct weir__stacks *stacks, int32_t slot)
 {
-    char *base = slot_base(stacks, slot);
+    char *base = weir__stack_base(stacks, slot);
     if (!stacks->guard_by_protect) {
         if (weir__sys_advise(base, WEIR__STACK_GUARD_BYTES, MADV_GUARD_INSTALL_) == 0)
             return;
@@ -142,44 +113,17 @@ static void install_guard(struct weir__stacks *stacks, int32_t slot)
     stacks->unguarded_count++;
 }
 
-static int32_t first_use(struct weir__stacks *stacks)
+int32_t weir__stacks_first_use(struct weir__stacks *stacks)
 {
     int32_t slot = (int32_t)stacks->used_count++;
     install_guard(stacks, slot);
     char *bottom = weir__stack_bottom(stacks, slot);
-    char *end = slot_base(stacks, slot) + stacks->slot_bytes;
+    char *end = weir__stack_base(stacks, slot) + stacks->slot_bytes;
     (void)VALGRIND_STACK_REGISTER(bottom, end);
     struct weir__fiber *fiber = weir__stack_fiber(stacks, slot);
     if (fiber != NULL)
         weir__fiber_init_stack(fiber, bottom, (size_t)(end - bottom));
     return slot;
-}
-
-int32_t weir__stacks_take(struct weir__stacks *stacks, uint32_t task_index)
-{
-    int32_t slot;
-    if (stacks->free_count > 0) {
-        slot = stacks->free_slots[--stacks->free_count];
-        if (stacks->clean_count > stacks->free_count)
-            stacks->clean_count = stacks->free_count;
-    } else {
-        slot = first_use(stacks);
-    }
-    weir__stacks_hand_on(stacks, slot, task_index);
-    return slot;
-}
-
-void weir__stacks_hand_on(struct weir__stacks *stacks, int32_t slot, uint32_t task_index)
-{
-    size_t index;
-    segment_of(stacks, slot, &index)->task_of_slot[index] = task_index + 1;
-}
-
-void weir__stacks_give(struct weir__stacks *stacks, int32_t slot)
-{
-    size_t index;
-    segment_of(stacks, slot, &index)->task_of_slot[index] = 0;
-    stacks->free_slots[stacks->free_count++] = slot;
 }
 
 void weir__stacks_trim(struct weir__stacks *stacks)
@@ -192,19 +136,6 @@ void weir__stacks_trim(struct weir__stacks *stacks)
                                      stacks->slot_bytes - WEIR__STACK_GUARD_BYTES, MADV_DONTNEED),
                     "memory that stays is memory kept, no more");
     }
-}
-
-char *weir__stack_bottom(const struct weir__stacks *stacks, int32_t slot)
-{
-    return slot_base(stacks, slot) + WEIR__STACK_GUARD_BYTES;
-}
-
-/* Tops are spread over 1 KiB: stacks that all begin at the same offset of a page fight for the same
- * cache sets (measured: 28 against 18 ns a resume at 10,000 tasks). */
-char *weir__stack_top(const struct weir__stacks *stacks, int32_t slot)
-{
-    uint32_t colour = ((uint32_t)slot * UINT32_C(2654435761)) >> 28;
-    return slot_base(stacks, slot) + stacks->slot_bytes - 64 * colour;
 }
 
 int32_t weir__stack_of_address(const struct weir__stacks *stacks, const void *address,
@@ -220,21 +151,4 @@ int32_t weir__stack_of_address(const struct weir__stacks *stacks, const void *ad
         return (int32_t)(i * stacks->slots_a_segment + offset / stacks->slot_bytes);
     }
     return -1;
-}
-
-uint32_t weir__stack_task(const struct weir__stacks *stacks, int32_t slot)
-{
-    size_t index;
-    return segment_of(stacks, slot, &index)->task_of_slot[index];
-}
-
-struct weir__fiber *weir__stack_fiber(const struct weir__stacks *stacks, int32_t slot)
-{
-#ifdef WEIR__FIBER_SANITIZED
-    size_t index;
-    return &segment_of(stacks, slot, &index)->fibers[index];
-#else
-    (void)stacks, (void)slot;
-    return NULL;
-#endif
 }

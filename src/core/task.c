@@ -195,10 +195,14 @@ static void close_what_was_left(weir_loop *loop, weir_task *task)
     }
 }
 
+void (*weir__core_locks_left)(weir_loop *loop, weir_task *task);
+
 void weir__task_finish(weir_loop *loop, weir_task *task, int rc)
 {
     if (task->active != &task->scope)
         close_what_was_left(loop, task);
+    if (task->locks_held != 0)
+        __atomic_load_n(&weir__core_locks_left, __ATOMIC_RELAXED)(loop, task);
     loop->hot[task->index].state = WEIR_TASK_FINISHING;
     weir__group_child_ended(loop, task, rc);
     release(loop, task);

@@ -89,6 +89,10 @@ static int64_t earliest(const struct weir__wheel *wheel, int *out_level, unsigne
 void weir__wheel_advance(struct weir__wheel *wheel, int64_t now_ns, struct weir__list *due)
 {
     int64_t now_tick = now_ns / WEIR_MS;
+    if (wheel->armed_count == 0) {
+        wheel->tick = now_tick > wheel->tick ? now_tick : wheel->tick;
+        return;
+    }
     struct weir__list fired;
     weir__list_init(&fired);
     weir__list_splice(&fired, &wheel->due);

@@ -6,7 +6,7 @@
  */
 #include "tests/support/task_test.h"
 
-#include <weir/task.h>
+#include "core/core.h"
 
 static int run_body(void *arg)
 {
@@ -18,5 +18,5 @@ static int run_body(void *arg)
 int test_run_in_task(const char *backend, void (*body)(void))
 {
     weir_run_options options = {.backend = backend};
-    return weir_run_with(&options, run_body, &body);
+    return weir__core_run(&options, run_body, &body, false);
 }
