@@ -132,7 +132,9 @@ void weir__model_append_errors(struct weir__buffer *buffer, const weir_model_err
         weir__buffer_append_str(buffer, errors->count == 0 ? "" : ",");
         weir__buffer_append_str(buffer, "{\"in\":\"\",\"loc\":\"\",\"type\":\"more\",\"msg\":\"");
         weir__buffer_append_uint(buffer, errors->total - errors->count);
-        weir__buffer_append_str(buffer, " more errors are not listed\"}");
+        weir__buffer_append_str(buffer, errors->total - errors->count == 1
+                                            ? " more error is not listed\"}"
+                                            : " more errors are not listed\"}");
     }
     weir__buffer_append_char(buffer, ']');
 }
