@@ -2,8 +2,9 @@
  * backend.c - which backend a loop gets, and why not the other one
  *
  * io_uring is denied in many places that run services: the default seccomp profiles of container
- * runtimes, kernel.io_uring_disabled, old kernels. Falling back is normal, and said in one sentence that
- * names the reason as far as it can be found out, so that whoever wants the ring knows what to change.
+ * runtimes, kernel.io_uring_disabled, old kernels. Falling back is normal, and said in one sentence
+ * that names the reason as far as it can be found out, so that whoever wants the ring knows what to
+ * change.
  *
  * Runs on  the thread that will own the loop.
  * Holds    1. Only "auto" falls back. A backend asked for by name is that one, or an error.
@@ -15,6 +16,8 @@
 #include <string.h>
 
 #include "base/sys.h"
+
+enum weir__uring_age weir__uring_age = WEIR__URING_ANY;
 
 #ifdef WEIR_NO_URING
 int weir__uring_open(struct weir__backend **out_backend)
@@ -57,9 +60,10 @@ static void explain(int rc, char *out, size_t size)
         snprintf(out, size, "this build has no io_uring (WEIR_URING is off); epoll is used");
         break;
     case -ENOSYS:
-        snprintf(out, size,
-                 "io_uring is missing (ENOSYS): it takes Linux 5.19 or later, and a seccomp profile "
-                 "that does not hide it; epoll is used");
+        snprintf(
+            out, size,
+            "io_uring is missing (ENOSYS): it takes Linux 5.19 or later, and a seccomp profile "
+            "that does not hide it; epoll is used");
         break;
     case -ENOMEM:
         snprintf(out, size,

@@ -1,21 +1,23 @@
 /*
  * backend.h - how a loop hears that the kernel has finished something
  *
- * Three backends stand behind this one table: `uring` (io_uring through liburing), `epoll`, and `sim`
- * (no kernel, virtual clock, for tests). One loop owns one backend; every call is made on the loop's
- * own thread except weir__backend_wake(). Only core includes this header; rooms above do I/O through
- * core/io.h.
+ * Three backends stand behind this one table: `uring` (io_uring through liburing), `epoll`, and
+ * `sim` (no kernel, virtual clock, for tests). One loop owns one backend; every call is made on the
+ * loop's own thread except weir__backend_wake(). Only core includes this header; rooms above do I/O
+ * through core/io.h.
  *
  * Two shapes of work:
- *   op  one operation with one completion: a send, a connect, a file read. Lives in memory of whoever
- *       submitted it and stays there until `done` is called: the kernel may write into its buffers
- *       until then, also after a cancel.
+ *   op  one operation with one completion: a send, a connect, a file read. Lives in memory of
+ *       whoever submitted it and stays there until `done` is called: the kernel may write into its
+ *       buffers until then, also after a cancel.
  *   rx  everything a connected socket will ever receive. The backend reads into buffers of its own
- *       pool as data comes, so a connection at rest owns no buffer and no task, and a busy one costs
- *       no submission a request (multishot receive on io_uring, edge-triggered reads on epoll).
+ *       pool as data comes, so a connection at rest owns no buffer and no task, and a busy one
+ *       costs no submission a request (multishot receive on io_uring, edge-triggered reads on
+ *       epoll).
  *
- * Callbacks (`done`, `event`, `stopped`) are called only from inside weir__backend_turn(), never from
- * a submit, cancel, arm or stop. They mark, queue and wake; they run no user code and do not block.
+ * Callbacks (`done`, `event`, `stopped`) are called only from inside weir__backend_turn(), never
+ * from a submit, cancel, arm or stop. They mark, queue and wake; they run no user code and do not
+ * block.
  *
  * Holds  1. Every op that submit() took (returned 0) is completed by exactly one `done`.
  *        2. cancel() asks at most once an op; the op still completes, with its result if that was
@@ -37,7 +39,7 @@ enum weir__op_kind {
     WEIR__OP_SEND,    /* fd, buffer, size, flags; MSG_NOSIGNAL is added; may be short */
     WEIR__OP_SENDMSG, /* fd, message; MSG_NOSIGNAL is added; may be short */
     WEIR__OP_ACCEPT,  /* fd, address, address_size; result: a non-blocking close-on-exec fd */
-    WEIR__OP_CONNECT, /* fd, address, address_size */
+    WEIR__OP_CONNECT, /* fd, address, address_size; read until `done` */
     WEIR__OP_POLL,    /* fd, flags: POLLIN | POLLOUT ...; result: the events */
     WEIR__OP_READ,    /* fd, buffer, size, offset: files; epoll answers -EOPNOTSUPP (use exec) */
     WEIR__OP_WRITE,   /* fd, buffer, size, offset: files; as above */
@@ -68,8 +70,8 @@ struct weir__op {
     socklen_t *address_size; /* accept: in and out; connect: in */
     ssize_t result;          /* valid in `done`, or when submit returned 1 */
     void (*done)(struct weir__op *op);
-    void *owner;             /* the submitter's */
-    struct weir__list link;  /* the backend's: in one of its queues */
+    void *owner;               /* the submitter's */
+    struct weir__list link;    /* the backend's: in one of its queues */
     enum weir__op_place place; /* the backend's */
 };
 
@@ -85,19 +87,19 @@ struct weir__rx {
 
     /* State, read by the owner. */
     size_t unread_bytes; /* received and not yet consumed */
-    size_t unread_max;   /* reading pauses above this; 0: 64 KiB */
+    size_t unread_max;   /* reading pauses here, at most a buffer later; 0: 64 KiB */
     bool eof;            /* the peer has finished sending; unread bytes may still be there */
     int error;           /* negative errno of the receive, 0 when none */
 
     /* The backend's. */
-    bool armed;      /* between arm() and `stopped` */
-    bool stopping;   /* stop() was called */
-    bool in_flight;  /* uring: a receive is with the kernel */
-    bool cancelling; /* uring: and was asked to end */
-    bool paused;     /* more than unread_max is unread: resumed by consume */
-    bool announced;  /* its event is queued for this turn */
-    bool readable;   /* epoll: the kernel may hold bytes that we have not read */
-    bool hung_up;    /* epoll: read on until the end, no further edge will tell */
+    bool armed;          /* between arm() and `stopped` */
+    bool stopping;       /* stop() was called */
+    bool in_flight;      /* uring: a receive is with the kernel */
+    bool cancelling;     /* uring: and was asked to end */
+    bool paused;         /* more than unread_max is unread: resumed by consume */
+    bool announced;      /* its event is queued for this turn */
+    bool readable;       /* epoll: the kernel may hold bytes that we have not read */
+    bool hung_up;        /* epoll: read on until the end, no further edge will tell */
     int32_t head_buffer; /* chain of pool buffers with unread bytes; -1: none (set by arm) */
     int32_t tail_buffer;
     struct weir__list event_link; /* waits for `event` or `stopped` */
@@ -106,10 +108,10 @@ struct weir__rx {
 
 /* What a backend can do, for the start-up line and for choosing paths. */
 struct weir__backend_features {
-    const char *name;      /* "io_uring", "epoll", "sim" */
-    char detail[96];       /* "single issuer, deferred task work, multishot receive" */
-    bool file_ops;         /* READ, WRITE, FSYNC, OPEN are done by the backend */
-    bool virtual_time;     /* turn() moves a virtual clock instead of waiting */
+    const char *name;  /* "io_uring", "epoll", "sim" */
+    char detail[96];   /* "single issuer, deferred task work, capped multishot receive" */
+    bool file_ops;     /* READ, WRITE, FSYNC, OPEN are done by the backend */
+    bool virtual_time; /* turn() moves a virtual clock instead of waiting */
 };
 
 struct weir__backend_stats {
@@ -147,8 +149,8 @@ struct weir__backend {
     int wake_requested; /* atomic */
     /*
      * For virtual time. Core keeps wakes_expected above 0 while another thread will call wake() (an
-     * executor job runs): time stands still then, and a turn really waits for that thread. The backend
-     * sets idle_forever when a turn had nothing to wait for: core reports a deadlock.
+     * executor job runs): time stands still then, and a turn really waits for that thread. The
+     * backend sets idle_forever when a turn had nothing to wait for: core reports a deadlock.
      */
     int wakes_expected;
     bool idle_forever;
@@ -157,8 +159,10 @@ struct weir__backend {
 /*
  * Open a backend on the calling thread, which owns it from then on.
  *
- * want         "uring", "epoll", "sim", or NULL or "auto": io_uring where the kernel lets us, else epoll
- * out_why_not  one sentence when "auto" had to fall back ("io_uring is denied (EPERM) by ...; ..."), else ""
+ * want         "uring", "epoll", "sim", or NULL or "auto": io_uring where the kernel lets us, else
+ *              epoll
+ * out_why_not  one sentence when "auto" had to fall back ("io_uring is denied (EPERM) by ...;
+ *              ..."), else ""
  * Errors       -EINVAL for an unknown name; what the kernel said for a backend asked for by name
  */
 int weir__backend_open(const char *want, struct weir__backend **out_backend, char *out_why_not,
@@ -168,13 +172,17 @@ void weir__backend_close(struct weir__backend *backend); /* no op and no rx may 
 int weir__uring_open(struct weir__backend **out_backend) WEIR_MUST_CHECK;
 int weir__epoll_open(struct weir__backend **out_backend) WEIR_MUST_CHECK;
 int weir__sim_open(struct weir__backend **out_backend) WEIR_MUST_CHECK;
+/* Behave as on an older kernel, from the next open on; for tests. */
+enum weir__uring_age { WEIR__URING_ANY, WEIR__URING_LINUX_6_0, WEIR__URING_LINUX_5_19 };
+extern enum weir__uring_age weir__uring_age;
 /* The virtual clock of a sim backend: starts at 1 s. */
 int64_t *weir__sim_clock(struct weir__backend *backend);
 
 /*
  * Hand an operation over. Fills a completion at once where that costs nothing (epoll tries the call
  * first).
- * Returns  1 completed: op->result is set and `done` will not be called; 0 taken; negative: not taken
+ * Returns  1 completed: op->result is set and `done` will not be called; 0 taken; negative: not
+ *          taken
  */
 static inline int weir__backend_submit(struct weir__backend *backend, struct weir__op *op)
 {
@@ -196,21 +204,26 @@ static inline void weir__backend_rx_stop(struct weir__backend *backend, struct w
     backend->table->rx_stop(backend, rx);
 }
 /*
- * Say goodbye to a descriptor, right before it is closed; no op and no rx may be left on it. epoll keeps
- * a registration per descriptor number and would take the next one with this number for the old one.
+ * Say goodbye to a descriptor, right before it is closed; no op and no rx may be left on it. epoll
+ * keeps a registration per descriptor number and would take the next one with this number for the
+ * old one.
  */
 static inline void weir__backend_forget_fd(struct weir__backend *backend, int fd)
 {
     backend->table->forget_fd(backend, fd);
 }
-/* Whether anything is submitted, armed or completed that will still call back (rx at rest excluded). */
+/*
+ * Whether anything is submitted, armed or completed that will still call back (rx at rest
+ * excluded).
+ */
 static inline bool weir__backend_pending(struct weir__backend *backend)
 {
     return backend->table->pending(backend);
 }
 /*
- * One turn: hand all submissions to the kernel, wait up to timeout_ns (0: do not wait, WEIR_FOREVER:
- * until something happens) for at least one completion or a wake, and call back for all that is there.
+ * One turn: hand all submissions to the kernel, wait up to timeout_ns (0: do not wait,
+ * WEIR_FOREVER: until something happens) for at least one completion or a wake, and call back for
+ * all that is there.
  */
 static inline void weir__backend_turn(struct weir__backend *backend, int64_t timeout_ns)
 {

@@ -2,19 +2,22 @@
  * epoll.c - the backend for kernels and containers without io_uring
  *
  * A descriptor is registered once, edge-triggered for everything, and stays so until it is closed
- * (forget_fd). An operation is tried at once; only one that would block waits for an edge, in the queue
- * of its side of the descriptor. Receiving sides are read when an edge says so, until a short read:
- * a stream socket that gave less than was asked for is empty, and the next byte is a new edge. After the
- * peer's FIN there may be no further edge, so from then on (hung_up) reading goes on until the end.
+ * (forget_fd). An operation is tried at once; only one that would block waits for an edge, in the
+ * queue of its side of the descriptor. Receiving sides are read when an edge says so, until a short
+ * read: a stream socket that gave less than was asked for is empty, and the next byte is a new
+ * edge. After the peer's FIN there may be no further edge, so from then on (hung_up) reading goes
+ * on until the end.
  *
- * Costs    a request and its answer on a kept connection: recv and send, one copy each (the kernel's),
- *          and a share of one epoll_wait for all descriptors that are ready; no allocation. A new
- *          descriptor: one epoll_ctl, and memory only when its number is the highest so far.
+ * Costs    a request and its answer on a kept connection: recv and send, one copy each (the
+ *          kernel's), and a share of one epoll_wait for all descriptors that are ready; no
+ *          allocation. A new descriptor: one epoll_ctl, and memory only when its number is the
+ *          highest so far.
  * Runs on  the loop's own thread; only wake() is called by others.
  * Holds    1. An op in a queue was refused with EAGAIN after its descriptor was registered, or the
  *             registration was made later: either way the edge it waits for is still to come.
  *          2. An rx with `readable` set is in to_read or starved, or it is paused, or at its end.
- *          3. A read never waits: every call carries MSG_DONTWAIT or is on a non-blocking descriptor.
+ *          3. A read never waits: every call carries MSG_DONTWAIT or is on a non-blocking
+ *             descriptor.
  */
 #include <assert.h>
 #include <poll.h>
@@ -28,8 +31,8 @@
 #include "base/sys.h"
 
 enum {
-    EVENTS_MAX = 512,   /* a turn's harvest; the rest is ready in the next one */
-    READS_MAX = 16,     /* buffers a connection may fill in one turn before others get theirs */
+    EVENTS_MAX = 512, /* a turn's harvest; the rest is ready in the next one */
+    READS_MAX = 16,   /* buffers a connection may fill in one turn before others get theirs */
     CHUNK_WATCHES = 256
 };
 
@@ -42,7 +45,7 @@ struct watch {
     struct weir__list reading; /* ops in order of arrival */
     struct weir__list writing;
     struct weir__list polling;
-    uint32_t generation; /* tells events of a descriptor that was closed from those of its successor */
+    uint32_t generation; /* tells events of a closed descriptor from those of its successor */
     bool registered;
 };
 
@@ -51,7 +54,7 @@ struct epoll {
     struct weir__report report;
     int epoll_fd;
     int wake_fd;
-    struct watch **chunks; /* by fd / CHUNK_WATCHES: watches never move, their lists point at them */
+    struct watch **chunks; /* by fd / CHUNK_WATCHES; watches never move: lists point at them */
     size_t chunk_count;
     struct weir__list to_read; /* rx to read in the next turn, without waiting for an edge */
     struct weir__list starved; /* rx that found no buffer */
@@ -63,7 +66,7 @@ static struct epoll *epoll_of(struct weir__backend *backend)
     return WEIR__CONTAINER(backend, struct epoll, base);
 }
 
-/* --- watches ----------------------------------------------------------------------------------- */
+/* --- watches ---------------------------------------------------------------------------------- */
 
 static struct watch *find_watch(const struct epoll *epoll, int fd)
 {
@@ -145,7 +148,7 @@ static void epoll_forget_fd(struct weir__backend *backend, int fd)
     watch->generation++;
 }
 
-/* --- operations -------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 static struct weir__list *queue_of(struct watch *watch, const struct weir__op *op)
 {
@@ -193,8 +196,8 @@ static ssize_t attempt(struct epoll *epoll, struct weir__op *op)
         result = weir__sys_recv(op->fd, op->buffer, op->size, op->flags | MSG_DONTWAIT);
         break;
     case WEIR__OP_SEND:
-        result = weir__sys_send(op->fd, op->buffer, op->size,
-                                op->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+        result =
+            weir__sys_send(op->fd, op->buffer, op->size, op->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
         break;
     case WEIR__OP_SENDMSG:
         result = weir__sys_sendmsg(op->fd, op->message, op->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -291,7 +294,7 @@ static void epoll_cancel(struct weir__backend *backend, struct weir__op *op)
     weir__report_op(&epoll_of(backend)->report, op, -ECANCELED);
 }
 
-/* --- receiving --------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 /* Holds 2: the kernel may have bytes for it. */
 static void read_soon(struct epoll *epoll, struct weir__rx *rx)
@@ -407,7 +410,7 @@ static void read_all(struct epoll *epoll)
         read_rx(epoll, WEIR__CONTAINER(node, struct weir__rx, link));
 }
 
-/* --- a turn ------------------------------------------------------------------------------------ */
+/* --- a turn ----------------------------------------------------------------------------------- */
 
 static void serve_calls(struct epoll *epoll, struct weir__list *queue)
 {
@@ -491,7 +494,7 @@ static void epoll_wake(struct weir__backend *backend)
     weir__backend_ring_bell(epoll_of(backend)->wake_fd);
 }
 
-/* --- open and close ---------------------------------------------------------------------------- */
+/* --- open and close --------------------------------------------------------------------------- */
 
 static void epoll_close(struct weir__backend *backend)
 {

@@ -1,14 +1,15 @@
 /*
  * pool.c - receive buffers, and the chains of them that hold unread bytes
  *
- * A chain is a list of indexes; its descriptors lie beside the buffers, not inside, so that reading a
- * chain touches no page of received bytes. What arrives while a chain has room in its last buffer is
- * copied there and its own buffer is free again: a peer that sends single bytes to an owner that does
- * not read them would otherwise pin a whole buffer with each. Full buffers are never copied, and no
- * byte is copied twice.
+ * A chain is a list of indexes; its descriptors lie beside the buffers, not inside, so that reading
+ * a chain touches no page of received bytes. What arrives while a chain has room in its last buffer
+ * is copied there and its own buffer is free again: a peer that sends single bytes to an owner that
+ * does not read them would otherwise pin a whole buffer with each. Full buffers are never copied,
+ * and no byte is copied twice.
  *
  * Runs on  the loop's own thread; there are no locks here.
- * Holds    1. Every buffer is in exactly one place: fresh, free, out with a backend, or in one chain.
+ * Holds    1. Every buffer is in exactly one place: fresh, free, out with a backend, or in one
+ *             chain.
  *          2. rx->unread_bytes is the sum of the sizes of its chain.
  */
 #include "backend/pool.h"
@@ -53,7 +54,8 @@ int weir__rx_pool_open(struct weir__rx_pool **out_pool)
     // One huge page would make the first byte of the first connection cost 2 MiB.
     weir_ignore(weir__sys_advise(pool->memory, memory_bytes(pool), MADV_NOHUGEPAGE),
                 "kernels without huge pages do not know it");
-    weir_ignore(weir__sys_advise(pool->buffers, descriptor_bytes(pool), MADV_NOHUGEPAGE), "as above");
+    weir_ignore(weir__sys_advise(pool->buffers, descriptor_bytes(pool), MADV_NOHUGEPAGE),
+                "as above");
     // The kernel writes into these pages: after a fork they must stay the parent's own.
     weir_ignore(weir__sys_advise(pool->memory, memory_bytes(pool), MADV_DONTFORK),
                 "a child that only executes another program does not care");

@@ -9,7 +9,9 @@
 
 #include "backend/backend.h"
 
-/* 64 MiB of address space a loop. It bounds what unread bytes can cost; beyond it receiving waits. */
+/*
+ * 64 MiB of address space a loop. It bounds what unread bytes can cost; beyond it receiving waits.
+ */
 enum { WEIR__RX_POOL_BUFFERS = 16384 };
 
 struct weir__rx_buffer {

@@ -129,8 +129,8 @@ void weir__report_stop(struct weir__backend *backend, struct weir__report *repor
 void weir__backend_ring_bell(int wake_fd)
 {
     static const uint64_t one = 1;
-    // A wake that gets lost is a loop that hangs: no fault is planned here, and the call itself cannot
-    // fail before the counter overflows.
+    // A wake that gets lost is a loop that hangs: no fault is planned here, and the call itself
+    // cannot fail before the counter overflows.
     bool before = weir__base_fault_exempt(true);
     weir_ignore(weir__sys_write(wake_fd, &one, sizeof one), "a full counter is a bell that rings");
     weir__base_fault_exempt(before);

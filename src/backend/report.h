@@ -66,8 +66,9 @@ static inline void weir__report_take(struct weir__backend *backend, struct weir_
     backend->stats.ops_submitted++;
 }
 /*
- * Take notice of a wake, before anything is looked at: whoever asks from here on asks for the next turn.
- * It must be an exchange where there was one, so that what the waker did before is seen after.
+ * Take notice of a wake, before anything is looked at: whoever asks from here on asks for the next
+ * turn. It must be an exchange where there was one, so that what the waker did before is seen
+ * after.
  */
 static inline bool weir__backend_take_wake(struct weir__backend *backend)
 {

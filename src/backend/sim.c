@@ -2,11 +2,12 @@
  * sim.c - a backend without a kernel: virtual time for tests
  *
  * Time moves only when a turn has nothing else to do: it jumps by the whole timeout at once. A test
- * that sleeps for an hour takes no time, and runs the same way twice. Only the work of other threads is
- * real: while core expects a wake from one (wakes_expected), time stands still and the turn waits.
+ * that sleeps for an hour takes no time, and runs the same way twice. Only the work of other
+ * threads is real: while core expects a wake from one (wakes_expected), time stands still and the
+ * turn waits.
  *
- * There are no sockets and no files here: every operation is answered with -EOPNOTSUPP. Faults can be
- * delivered all the same, so that the paths above an operation's completion can be tested.
+ * There are no sockets and no files here: every operation is answered with -EOPNOTSUPP. Faults can
+ * be delivered all the same, so that the paths above an operation's completion can be tested.
  *
  * Costs    a turn: no system call, no allocation.
  * Runs on  the loop's own thread; only wake() is called by others.
@@ -64,7 +65,7 @@ static void sim_rx_nothing(struct weir__backend *backend, struct weir__rx *rx)
 {
     (void)backend;
     (void)rx;
-    assert(!"no rx can be armed on the simulated backend");
+    assert(false && "no rx can be armed on the simulated backend");
 }
 
 static void sim_forget_fd(struct weir__backend *backend, int fd)
@@ -108,8 +109,8 @@ static void sim_turn(struct weir__backend *backend, int64_t timeout_ns)
 static void sim_wake(struct weir__backend *backend)
 {
     struct sim *sim = sim_of(backend);
-    // The flag was set before: the lock only keeps the signal from falling between the waiter's look
-    // at the flag and its wait.
+    // The flag was set before: the lock only keeps the signal from falling between the waiter's
+    // look at the flag and its wait.
     weir__base_mutex_lock(&sim->mutex);
     weir__base_cond_signal(&sim->woken);
     weir__base_mutex_unlock(&sim->mutex);

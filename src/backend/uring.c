@@ -1,27 +1,30 @@
 /*
  * uring.c - the backend on io_uring
  *
- * Submissions collect in the queue until the turn hands them over, with the wait for completions in the
- * same system call. Every connection has one multishot receive armed, which takes buffers from a ring
- * that we keep filled. It is told to end by itself after as many bytes as may lie unread (Linux 6.17);
- * older kernels cannot be told, there it is cancelled, and what came meanwhile is on top: at worst all
- * buffers of the ring.
+ * Submissions collect in the queue until the turn hands them over, with the wait for completions in
+ * the same system call. Every connection has one multishot receive armed, which takes buffers from
+ * a ring that we keep filled. It is told to end by itself after as many bytes as may lie unread
+ * (Linux 6.17); older kernels cannot be told, there it is cancelled, and what came meanwhile is on
+ * top: at worst all buffers of the ring.
  *
  * A user_data is a pointer with the kind of the completion in its low three bits. Completions of
- * cancels are only looked at for what they are: their op may be gone by then, and nothing is learnt from
- * them. A cancel names its target by that same value, so it is handed over before anything else can be
- * submitted at the same address. Nothing is ever cancelled by descriptor: the kernel would walk all.
+ * cancels are only looked at for what they are: their op may be gone by then, and nothing is learnt
+ * from them. A cancel names its target by that same value, so it is handed over before anything
+ * else can be submitted at the same address. Nothing is ever cancelled by descriptor: the kernel
+ * would walk all.
  *
- * Costs    a request and its answer on a kept connection: one submission (the send) and a share of one
- *          io_uring_enter for all that happened meanwhile; one copy each way (the kernel's); no
+ * Costs    a request and its answer on a kept connection: one submission (the send) and a share of
+ *          one io_uring_enter for all that happened meanwhile; one copy each way (the kernel's); no
  *          allocation. A turn that does not wait, with nothing to hand over: no system call.
  * Runs on  the loop's own thread, which is the only one the kernel takes submissions from (single
  *          issuer); only wake() is called by others.
- * Holds    1. An op in place WORKING has exactly one completion to come. One that waits in `cancels` is
- *             WORKING all the same: its cancel is not handed over yet, and is never dropped.
- *          2. rx->in_flight while a receive is with the kernel, until its completion without F_MORE.
- *          3. A buffer is derived from the id in the completion and from nothing else; one that comes
- *             with no data goes back as well.
+ * Holds    1. An op in place WORKING has exactly one completion to come. One that waits in
+ *             `cancels` is WORKING all the same: its cancel is not handed over yet, and is never
+ *             dropped.
+ *          2. rx->in_flight while a receive is with the kernel, until its completion without
+ *             F_MORE.
+ *          3. A buffer is derived from the id in the completion and from nothing else; one that
+ *             comes with no data goes back as well.
  *          4. A receive that found no buffer is armed again only when there is one.
  */
 #include <assert.h>
@@ -42,9 +45,9 @@
 enum {
     SQ_ENTRIES = 1024,
     CQ_ENTRIES = 8192,
-    RING_BUFFERS = 1024, /* given to the kernel at a time; a power of two */
+    RING_BUFFERS = 256, /* with the kernel at a time: a power of two, and few, for it goes round */
     BUFFER_GROUP = 0,
-    ROUNDS_MAX = 64,       /* enters of one turn: the kernel finishes at most 20 deferred ones in each */
+    ROUNDS_MAX = 64, /* enters of one turn: the kernel finishes at most 20 deferred ones in each */
     TRANSFER_MAX = 1 << 30 /* bytes of one op: the field has 32 bits, results are ints */
 };
 
@@ -57,7 +60,8 @@ struct uring {
     struct weir__report report;
     struct io_uring ring;
     const struct step *step;
-    unsigned enter_flags; /* IORING_ENTER_REGISTERED_RING when the ring's descriptor is registered */
+    unsigned
+        enter_flags; /* IORING_ENTER_REGISTERED_RING when the ring's descriptor is registered */
     bool multishot;
     bool capped; /* a multishot receive can be told to end after so many bytes */
     bool wake_armed;
@@ -81,7 +85,7 @@ static uint64_t tagged(const void *pointer, enum tag tag)
     return (uint64_t)(uintptr_t)pointer | (uint64_t)tag;
 }
 
-/* --- into the kernel --------------------------------------------------------------------------- */
+/* --- into the kernel -------------------------------------------------------------------------- */
 
 static unsigned publish_submissions(struct uring *uring)
 {
@@ -89,6 +93,11 @@ static unsigned publish_submissions(struct uring *uring)
     sq->sqe_head = sq->sqe_tail;
     io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
     return sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
+}
+
+static bool has_submissions(const struct uring *uring)
+{
+    return uring->ring.sq.sqe_tail != io_uring_smp_load_acquire(uring->ring.sq.khead);
 }
 
 static unsigned kernel_flags(const struct uring *uring)
@@ -130,8 +139,8 @@ static void enter(struct uring *uring, int64_t timeout_ns)
         rc = io_uring_enter2((unsigned)uring->ring.enter_ring_fd, count, wait_for, flags, NULL,
                              _NSIG / 8);
     }
-    // Time is up, a signal came, the kernel is short of memory or wants its completions taken first:
-    // in each case we look at what is there, and what was not taken is handed over again.
+    // Time is up, a signal came, the kernel is short of memory or wants its completions taken
+    // first: in each case we look at what is there, and what was not taken is handed over again.
     assert(rc >= 0 || rc == -ETIME || rc == -EINTR || rc == -EBUSY || rc == -EAGAIN ||
            rc == -ENOMEM);
     (void)rc;
@@ -145,13 +154,13 @@ static struct io_uring_sqe *take_slot(struct uring *uring)
         return sqe;
     unsigned count = publish_submissions(uring);
     weir__sys_count_call();
-    int rc = io_uring_enter2((unsigned)uring->ring.enter_ring_fd, count, 0, uring->enter_flags, NULL,
-                             _NSIG / 8);
+    int rc = io_uring_enter2((unsigned)uring->ring.enter_ring_fd, count, 0, uring->enter_flags,
+                             NULL, _NSIG / 8);
     (void)rc; // what it took shows in the queue
     return io_uring_get_sqe(&uring->ring);
 }
 
-/* --- operations -------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 static unsigned clamped(size_t size)
 {
@@ -193,14 +202,16 @@ static void fill_slot(struct io_uring_sqe *sqe, const struct weir__op *op)
         io_uring_prep_openat(sqe, AT_FDCWD, op->buffer, op->flags | O_CLOEXEC, (mode_t)op->size);
         break;
     default:
-        assert(!"unknown kind");
+        assert(false && "unknown kind");
         io_uring_prep_nop(sqe);
         break;
     }
     sqe->user_data = tagged(op, TAG_OP);
 }
 
-/* wait_first: not before the kernel says that the socket is ready, for one that it said EAGAIN to. */
+/*
+ * wait_first: not before the kernel says that the socket is ready, for one that it said EAGAIN to.
+ */
 static void place_op(struct uring *uring, struct weir__op *op, bool wait_first)
 {
     struct io_uring_sqe *sqe = take_slot(uring);
@@ -293,7 +304,7 @@ static void op_completed(struct uring *uring, struct weir__op *op, int result)
     weir__report_done(&uring->base, &uring->report, op, result);
 }
 
-/* --- receiving --------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 static unsigned bytes_until_full(const struct weir__rx *rx)
 {
@@ -405,7 +416,8 @@ static void rx_ended(struct uring *uring, struct weir__rx *rx, int result)
     }
     if (result == 0)
         rx->eof = true;
-    else if (result < 0 && result != -EINTR && result != -EAGAIN && !(result == -ECANCELED && asked))
+    else if (result < 0 && result != -EINTR && result != -EAGAIN &&
+             !(result == -ECANCELED && asked))
         rx->error = result == -ECANCELED ? -EIO : result;
     if (rx->eof || rx->error != 0)
         weir__report_rx(&uring->report, rx);
@@ -424,7 +436,7 @@ static void rx_completed(struct uring *uring, struct weir__rx *rx, int result, u
         cancel_rx(uring, rx);
 }
 
-/* --- a turn ------------------------------------------------------------------------------------ */
+/* --- a turn ----------------------------------------------------------------------------------- */
 
 /* Buffers that were read come back here, in one go; the kernel sees them with the next enter. */
 static void fill_buffer_ring(struct uring *uring)
@@ -511,8 +523,7 @@ static void prepare(struct uring *uring)
 static bool must_not_wait(struct uring *uring)
 {
     return weir__report_due(&uring->report) || has_completions(uring) || anything_delayed(uring) ||
-           (!weir__list_empty(&uring->starved) && uring->buffers_given > 0) ||
-           !uring->wake_armed ||
+           (!weir__list_empty(&uring->starved) && uring->buffers_given > 0) || !uring->wake_armed ||
            __atomic_load_n(&uring->base.wake_requested, __ATOMIC_SEQ_CST) != 0;
 }
 
@@ -558,18 +569,18 @@ static void uring_turn(struct weir__backend *backend, int64_t timeout_ns)
     struct uring *uring = uring_of(backend);
     backend->stats.turns++;
 
-    for (int round = 0; round < ROUNDS_MAX; round++) {
+    bool more = true;
+    for (int round = 0; more && round < ROUNDS_MAX; round++) {
         prepare(uring);
         bool wait = round == 0 && timeout_ns > 0 && !must_not_wait(uring);
-        bool submit = uring->ring.sq.sqe_tail != IO_URING_READ_ONCE(*uring->ring.sq.khead);
-        if (wait || submit || kernel_calls(uring))
+        more = false;
+        if (wait || has_submissions(uring) || kernel_calls(uring)) {
             enter(uring, wait ? timeout_ns : 0);
-        else if (round > 0)
-            break;
+            // Asked now: what becomes ready while we harvest is for the next turn.
+            more = kernel_calls(uring);
+        }
         weir__backend_take_wake(backend);
         harvest(uring);
-        if (!kernel_calls(uring))
-            break;
     }
     weir__report_all(backend, &uring->report);
 }
@@ -590,7 +601,7 @@ static void uring_forget_fd(struct weir__backend *backend, int fd)
     (void)fd; // the ring knows open files, not numbers
 }
 
-/* --- open and close ---------------------------------------------------------------------------- */
+/* --- open and close --------------------------------------------------------------------------- */
 
 struct step {
     unsigned flags;
@@ -602,15 +613,15 @@ static const struct step ladder[] = {
     {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
      "single issuer, deferred task work"}, // Linux 6.1
     {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
-     "single issuer, cooperative task work"}, // Linux 6.0
-    {IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
-     "cooperative task work"}, // Linux 5.19
+     "single issuer, cooperative task work"},                                         // Linux 6.0
+    {IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, "cooperative task work"}, // Linux 5.19
 };
 
 static int set_up_ring(struct uring *uring)
 {
     int rc = -EINVAL;
-    for (size_t i = 0; i < sizeof ladder / sizeof ladder[0] && rc == -EINVAL; i++) {
+    size_t first = (size_t)weir__uring_age; // a step of the ladder each
+    for (size_t i = first; i < sizeof ladder / sizeof ladder[0] && rc == -EINVAL; i++) {
         struct io_uring_params params = {
             .flags = ladder[i].flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP |
                      IORING_SETUP_SUBMIT_ALL,
@@ -636,28 +647,28 @@ static void tear_down_ring(struct uring *uring)
 static int check_opcodes(struct uring *uring)
 {
     static const unsigned char needed[] = {
-        IORING_OP_RECV,     IORING_OP_SEND,  IORING_OP_SENDMSG, IORING_OP_ACCEPT,
-        IORING_OP_CONNECT,  IORING_OP_READ,  IORING_OP_WRITE,   IORING_OP_FSYNC,
+        IORING_OP_RECV,     IORING_OP_SEND,   IORING_OP_SENDMSG,      IORING_OP_ACCEPT,
+        IORING_OP_CONNECT,  IORING_OP_READ,   IORING_OP_WRITE,        IORING_OP_FSYNC,
         IORING_OP_POLL_ADD, IORING_OP_OPENAT, IORING_OP_ASYNC_CANCEL,
     };
-    struct {
-        struct io_uring_probe head;
-        struct io_uring_probe_op ops[256];
-    } probe;
-    memset(&probe, 0, sizeof probe);
-    int rc = io_uring_register_probe(&uring->ring, &probe.head, 256);
-    if (rc < 0)
-        return rc;
-    for (size_t i = 0; i < sizeof needed; i++) {
-        if (!io_uring_opcode_supported(&probe.head, needed[i]))
-            return -EOPNOTSUPP;
+    static const size_t probe_bytes =
+        sizeof(struct io_uring_probe) + 256 * sizeof(struct io_uring_probe_op);
+    struct io_uring_probe *probe = weir__base_alloc_zero(probe_bytes);
+    if (probe == NULL)
+        return -ENOMEM;
+    int rc = io_uring_register_probe(&uring->ring, probe, 256);
+    for (size_t i = 0; i < sizeof needed && rc == 0; i++) {
+        if (!io_uring_opcode_supported(probe, needed[i]))
+            rc = -EOPNOTSUPP;
     }
-    return 0;
+    weir__base_free(probe);
+    return rc;
 }
 
 /*
- * What this kernel's receive can do. It looks at its arguments before it looks at the descriptor, so
- * something that is no socket tells: -EINVAL for what it does not know, else -ENOTSOCK.
+ * What this kernel's receive can do: multishot (Linux 6.0), and with a cap (6.17). It looks at its
+ * arguments before it looks at the descriptor, so something that is no socket tells: -EINVAL for
+ * what it does not know, else -ENOTSOCK.
  */
 static bool receive_takes(struct uring *uring, unsigned cap_bytes)
 {
@@ -680,8 +691,8 @@ static bool receive_takes(struct uring *uring, unsigned cap_bytes)
 
 static void probe_receive(struct uring *uring)
 {
-    uring->multishot = receive_takes(uring, 0);                     // Linux 6.0
-    uring->capped = uring->multishot && receive_takes(uring, 4096); // Linux 6.17
+    uring->multishot = weir__uring_age < WEIR__URING_LINUX_5_19 && receive_takes(uring, 0);
+    uring->capped = weir__uring_age < WEIR__URING_LINUX_6_0 && receive_takes(uring, 4096);
     snprintf(uring->base.features.detail, sizeof uring->base.features.detail, "%s, %s receive",
              uring->step->detail,
              uring->capped      ? "capped multishot"

@@ -86,7 +86,7 @@ TEST(a_short_buffer_for_the_reason_is_filled_and_closed)
     weir__backend_close(backend);
 }
 
-/* --- a failure at any place of opening, or of a small exchange, leaks nothing ------------------ */
+/* --- a failure at any place of opening, or of a small exchange, leaks nothing ----------------- */
 
 static void open_and_close(void *arg)
 {

@@ -26,7 +26,9 @@ ON_EPOLL(a_number_that_comes_again_is_another_descriptor)
     }
 }
 
-/* A duplicate keeps the old registration alive in the kernel; its events carry an old generation. */
+/*
+ * A duplicate keeps the old registration alive in the kernel; its events carry an old generation.
+ */
 ON_EPOLL(events_of_a_closed_number_that_lives_on_elsewhere_are_ignored)
 {
     int old[2], fresh[2];

@@ -61,7 +61,7 @@ static void full_listener_close(struct full_listener *full)
     close(full->fd);
 }
 
-/* --- sending and receiving ------------------------------------------------------------------- */
+/* --- sending and receiving -------------------------------------------------------------------- */
 
 ON_BOTH(what_is_sent_is_received)
 {
@@ -201,7 +201,7 @@ ON_BOTH(both_sides_of_a_descriptor_wait_independently)
     close_fd(fds[1]);
 }
 
-/* --- accept and connect ------------------------------------------------------------------------ */
+/* --- accept and connect ----------------------------------------------------------------------- */
 
 static void check_accepted(ssize_t fd, const struct sockaddr_in *address)
 {
@@ -317,7 +317,7 @@ ON_BOTH(a_connect_in_progress_finishes_when_the_listener_has_room)
     full_listener_close(&full);
 }
 
-/* --- poll -------------------------------------------------------------------------------------- */
+/* --- poll ------------------------------------------------------------------------------------- */
 
 ON_BOTH(poll_tells_what_is_ready_now)
 {
@@ -368,7 +368,7 @@ ON_BOTH(poll_says_that_a_regular_file_is_always_ready)
     close_fd(fd);
 }
 
-/* --- cancelling -------------------------------------------------------------------------------- */
+/* --- cancelling ------------------------------------------------------------------------------- */
 
 ON_BOTH(a_cancelled_recv_ends_once_and_takes_nothing)
 {
@@ -504,7 +504,9 @@ ON_BOTH(twenty_thousand_racing_cancels_lose_no_byte)
     close_fd(fds[1]);
 }
 
-/* O5: a descriptor that comes although its accept was cancelled is handed over, and so not leaked. */
+/*
+ * O5: a descriptor that comes although its accept was cancelled is handed over, and so not leaked.
+ */
 ON_BOTH(accepts_that_race_with_their_cancel_leak_no_descriptor)
 {
     struct sockaddr_in address;
@@ -564,7 +566,7 @@ ON_BOTH(five_thousand_operations_and_their_cancels_fit_any_queue)
     close_fd(fds[1]);
 }
 
-/* --- files ------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 ON_URING(files_are_opened_written_synced_and_read)
 {
@@ -573,10 +575,9 @@ ON_URING(files_are_opened_written_synced_and_read)
     REQUIRE(fd >= 0);
     close(fd);
     struct job job;
-    ssize_t opened = job_run(&job, (struct weir__op){.kind = WEIR__OP_OPEN,
-                                                     .buffer = path,
-                                                     .flags = O_RDWR | O_CREAT,
-                                                     .size = 0600});
+    ssize_t opened = job_run(
+        &job, (struct weir__op){
+                  .kind = WEIR__OP_OPEN, .buffer = path, .flags = O_RDWR | O_CREAT, .size = 0600});
     REQUIRE(opened >= 0);
     fd = (int)opened;
     EXPECT((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
@@ -586,11 +587,8 @@ ON_URING(files_are_opened_written_synced_and_read)
     EXPECT_EQ(0, job_run(&job, (struct weir__op){.kind = WEIR__OP_FSYNC, .fd = fd}));
     EXPECT_EQ(0, job_run(&job, (struct weir__op){.kind = WEIR__OP_FSYNC, .fd = fd, .flags = 1}));
     char buffer[16];
-    struct weir__op read = {.kind = WEIR__OP_READ,
-                            .fd = fd,
-                            .buffer = buffer,
-                            .size = sizeof buffer,
-                            .offset = 4095};
+    struct weir__op read = {
+        .kind = WEIR__OP_READ, .fd = fd, .buffer = buffer, .size = sizeof buffer, .offset = 4095};
     EXPECT_EQ(5, job_run(&job, read));
     EXPECT_BYTES("bytes", buffer, 5);
     EXPECT_RC(0, weir__sys_close(fd));
@@ -609,7 +607,7 @@ ON_EPOLL(files_are_left_to_the_executor)
     }
 }
 
-/* --- faults ------------------------------------------------------------------------------------ */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 ON_BOTH(a_fault_completes_the_operation_in_the_next_turn)
 {

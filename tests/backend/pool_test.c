@@ -108,7 +108,9 @@ TEST(small_pieces_share_a_buffer)
     weir__rx_pool_close(fixture.backend.pool);
 }
 
-/* Against a plain byte counter: whatever the sizes, bytes come out in order and the sum is right. */
+/*
+ * Against a plain byte counter: whatever the sizes, bytes come out in order and the sum is right.
+ */
 TEST(bytes_come_out_as_they_went_in)
 {
     struct fixture fixture;

@@ -37,7 +37,7 @@ void rig_run(const char *want, test_body_fn *body)
     int64_t counted_before = live_fds();
 
     int rc = weir__backend_open(want, &backend, NULL, 0);
-    if (rc == -EPERM || rc == -ENOSYS) {
+    if (rc == -EPERM || rc == -ENOSYS || rc == -EPROTONOSUPPORT) {
         test_skip("this machine refuses io_uring");
         return;
     }
@@ -61,7 +61,7 @@ bool rig_on_uring(void)
     return strcmp(backend->features.name, "io_uring") == 0;
 }
 
-/* --- operations --- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 static void job_done(struct weir__op *op)
 {
@@ -109,7 +109,7 @@ struct weir__op send_op(int fd, const void *buffer, size_t size)
         .kind = WEIR__OP_SEND, .fd = fd, .buffer = (void *)(uintptr_t)buffer, .size = size};
 }
 
-/* --- receiving sides --- */
+/* --- receiving sides -------------------------------------------------------------------------- */
 
 size_t inbox_read(struct inbox *inbox, void *out, size_t size)
 {
@@ -163,7 +163,7 @@ void inbox_close(struct inbox *inbox)
     close_fd(inbox->rx.fd);
 }
 
-/* --- descriptors --- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 void stream_pair(int out_fds[2])
 {
@@ -178,8 +178,7 @@ int tcp_socket(void)
 int tcp_listener(struct sockaddr_in *out_address, int backlog)
 {
     int fd = tcp_socket();
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     EXPECT_EQ(0, bind(fd, (struct sockaddr *)&address, sizeof address));
     EXPECT_EQ(0, listen(fd, backlog));
     socklen_t size = sizeof *out_address;

@@ -1,8 +1,9 @@
 /*
  * rig.h - one backend, and what the tests of this room do with it again and again
  *
- * ON_BOTH(name) { ... } is two tests: the body runs on io_uring and on epoll, with `backend` open. At
- * its end nothing may be left: no operation, no memory, no descriptor.
+ * ON_BOTH(name) { ... } is several tests: the body runs with `backend` open on io_uring, as it is
+ * here and as older kernels have it, and on epoll. At its end nothing may be left: no operation, no
+ * memory, no descriptor.
  */
 #ifndef WEIR_TESTS_BACKEND_RIG_H
 #define WEIR_TESTS_BACKEND_RIG_H
@@ -22,6 +23,16 @@ bool rig_on_uring(void);
     static void name##_body(void);                                                                 \
     TEST(name##_on_io_uring)                                                                       \
     {                                                                                              \
+        rig_run("uring", name##_body);                                                             \
+    }                                                                                              \
+    TEST(name##_on_io_uring_of_linux_6_0)                                                          \
+    {                                                                                              \
+        weir__uring_age = WEIR__URING_LINUX_6_0;                                                   \
+        rig_run("uring", name##_body);                                                             \
+    }                                                                                              \
+    TEST(name##_on_io_uring_of_linux_5_19)                                                         \
+    {                                                                                              \
+        weir__uring_age = WEIR__URING_LINUX_5_19;                                                  \
         rig_run("uring", name##_body);                                                             \
     }                                                                                              \
     TEST(name##_on_epoll)                                                                          \
@@ -53,7 +64,7 @@ bool rig_on_uring(void);
         EXPECT(condition);                                                                         \
     } while (0)
 
-/* --- operations --- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 struct job {
     struct weir__op op;
@@ -70,7 +81,7 @@ void job_wait(struct job *job);
 struct weir__op recv_op(int fd, void *buffer, size_t size);
 struct weir__op send_op(int fd, const void *buffer, size_t size);
 
-/* --- receiving sides --- */
+/* --- receiving sides -------------------------------------------------------------------------- */
 
 struct inbox {
     struct weir__rx rx;
@@ -87,18 +98,18 @@ size_t inbox_read(struct inbox *inbox, void *out, size_t size);
 /* Stop and wait for `stopped`; then forget and close the descriptor. */
 void inbox_close(struct inbox *inbox);
 
-/* --- descriptors --- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 void stream_pair(int out_fds[2]); /* connected Unix sockets, non-blocking */
 void tcp_pair(int out_fds[2]);
 int tcp_listener(struct sockaddr_in *out_address, int backlog);
 int tcp_socket(void);
 void set_blocking(int fd);
-void close_fd(int fd);       /* forgotten by the backend first */
+void close_fd(int fd); /* forgotten by the backend first */
 void raise_fd_limit(void);
 void put(int fd, const void *data, size_t size); /* from the other side; all of it */
-size_t fill(int fd);         /* write until it would block */
-size_t drain(int fd);        /* read until it would block */
-uint64_t call_count(void);   /* system calls of weir so far */
+size_t fill(int fd);                             /* write until it would block */
+size_t drain(int fd);                            /* read until it would block */
+uint64_t call_count(void);                       /* system calls of weir so far */
 
 #endif

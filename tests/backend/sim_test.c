@@ -1,5 +1,6 @@
 /*
- * sim_test.c - virtual time: it jumps, it stands still while threads work, and it never runs by itself
+ * sim_test.c - virtual time: it jumps, it stands still while threads work, and it never runs by
+ * itself
  */
 #include "base/clock.h"
 #include "base/fault.h"

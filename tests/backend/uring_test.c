@@ -37,8 +37,8 @@ ON_URING(a_wake_is_heard_after_an_overflow)
     int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     weir__backend_turn(backend, 0);
     for (int i = 0; i < COUNT; i++)
-        job_start(&jobs[i], (struct weir__op){
-                                .kind = WEIR__OP_READ, .fd = fd, .buffer = &byte, .size = 1});
+        job_start(&jobs[i],
+                  (struct weir__op){.kind = WEIR__OP_READ, .fd = fd, .buffer = &byte, .size = 1});
     weir__backend_wake(backend); // its completion finds the queue full: the poll may end there
     TURN_UNTIL(!weir__backend_pending(backend));
     for (int i = 0; i < 10; i++) {
@@ -51,7 +51,9 @@ ON_URING(a_wake_is_heard_after_an_overflow)
     close_fd(fd);
 }
 
-/* The child of a fork must not be able to take the parent's completions: it has no ring to look at. */
+/*
+ * The child of a fork must not be able to take the parent's completions: it has no ring to look at.
+ */
 ON_URING(a_forked_child_leaves_the_ring_alone)
 {
     int fds[2];

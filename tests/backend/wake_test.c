@@ -90,7 +90,9 @@ static void *push_and_wake(void *arg)
     return NULL;
 }
 
-/* Every push is seen without any timeout's help: a lost wake would leave the turn waiting for good. */
+/*
+ * Every push is seen without any timeout's help: a lost wake would leave the turn waiting for good.
+ */
 ON_BOTH(no_wake_of_two_threads_is_lost)
 {
     enum { COUNT = 10000 };
@@ -111,7 +113,7 @@ ON_BOTH(no_wake_of_two_threads_is_lost)
 /* One at a time, so that each finds the loop asleep or about to be. */
 struct ping {
     struct weir__backend *backend;
-    int round; /* atomic: the loop wants this one */
+    int round;    /* atomic: the loop wants this one */
     int answered; /* atomic */
     int count;
 };
