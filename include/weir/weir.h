@@ -10,6 +10,7 @@
 #include <weir/log.h>
 #include <weir/remote.h>
 #include <weir/scope.h>
+#include <weir/sync.h>
 #include <weir/task.h>
 
 #endif
