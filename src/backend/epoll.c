@@ -171,15 +171,6 @@ static ssize_t accept_one(struct epoll *epoll, struct weir__op *op)
     return fd;
 }
 
-static ssize_t begin_connect(const struct weir__op *op)
-{
-    int rc = weir__sys_connect(op->fd, op->address, *op->address_size);
-    if (rc == -EINPROGRESS)
-        return -EAGAIN;
-    // A Unix socket whose listener is full says EAGAIN, and no edge will ever come of it.
-    return rc == -EAGAIN ? -ECONNREFUSED : rc;
-}
-
 static ssize_t finish_connect(const struct weir__op *op)
 {
     int error;
@@ -187,7 +178,7 @@ static ssize_t finish_connect(const struct weir__op *op)
     return rc < 0 ? rc : -error;
 }
 
-/* The result of the call, or -EAGAIN when it would block. */
+/* The result of the call, which may be that it would block. */
 static ssize_t attempt(struct epoll *epoll, struct weir__op *op)
 {
     ssize_t result;
@@ -206,7 +197,8 @@ static ssize_t attempt(struct epoll *epoll, struct weir__op *op)
         result = accept_one(epoll, op);
         break;
     case WEIR__OP_CONNECT:
-        result = op->submitted ? finish_connect(op) : begin_connect(op);
+        result = op->submitted ? finish_connect(op)
+                               : weir__sys_connect(op->fd, op->address, *op->address_size);
         break;
     default:
         result = -EOPNOTSUPP;
@@ -219,6 +211,14 @@ static bool wants_no_wait(const struct weir__op *op)
 {
     return (op->flags & MSG_DONTWAIT) != 0 &&
            (op->kind == WEIR__OP_RECV || op->kind == WEIR__OP_SEND || op->kind == WEIR__OP_SENDMSG);
+}
+
+/* Whether an edge will tell that trying again has a chance. */
+static bool would_block(const struct weir__op *op, ssize_t result)
+{
+    if (op->kind == WEIR__OP_CONNECT) // EAGAIN is a full Unix listener: no edge comes of that
+        return result == -EINPROGRESS;
+    return result == -EAGAIN && !wants_no_wait(op);
 }
 
 static int completed_at_once(struct epoll *epoll, struct weir__op *op, ssize_t result)
@@ -250,7 +250,7 @@ static int submit_call(struct epoll *epoll, struct weir__op *op, struct watch *w
     if (weir__list_empty(queue)) {
         op->submitted = false; // attempt() asks it which half of a connect is due
         ssize_t result = attempt(epoll, op);
-        if (result != -EAGAIN || wants_no_wait(op))
+        if (!would_block(op, result))
             return completed_at_once(epoll, op, result);
     }
     int rc = register_watch(epoll, op->fd, watch);
@@ -417,7 +417,7 @@ static void serve_calls(struct epoll *epoll, struct weir__list *queue)
     while (!weir__list_empty(queue)) {
         struct weir__op *op = WEIR__CONTAINER(queue->next, struct weir__op, link);
         ssize_t result = attempt(epoll, op);
-        if (result == -EAGAIN)
+        if (would_block(op, result))
             return;
         weir__list_remove(&op->link);
         weir__report_op(&epoll->report, op, result);

@@ -279,6 +279,32 @@ ON_BOTH(connect_succeeds_or_says_why_not)
     close_fd(fd);
 }
 
+ON_BOTH(a_full_unix_listener_is_told_at_once)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX}; // an abstract name of the kernel's choice
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(0, bind(listener, (struct sockaddr *)&address, sizeof address.sun_family));
+    EXPECT_EQ(0, listen(listener, 0));
+    socklen_t size = sizeof address;
+    getsockname(listener, (struct sockaddr *)&address, &size);
+    for (int i = 0; i < 2; i++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        struct job job;
+        ssize_t rc = job_run(&job, (struct weir__op){.kind = WEIR__OP_CONNECT,
+                                                     .fd = fd,
+                                                     .address = (struct sockaddr *)&address,
+                                                     .address_size = &size});
+        EXPECT_RC(i == 0 ? 0 : -EAGAIN, rc);
+        close_fd(fd);
+        if (i == 0) {
+            int other = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+            connect(other, (struct sockaddr *)&address, size); // whatever room was left
+            close_fd(other);
+        }
+    }
+    close_fd(listener);
+}
+
 ON_BOTH(a_connect_that_takes_long_can_be_cancelled)
 {
     struct full_listener full;
