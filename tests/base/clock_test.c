@@ -3,6 +3,9 @@
  */
 #include "base/clock.h"
 
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -91,6 +94,46 @@ TEST(random_bytes_fill_what_they_are_given)
     unsigned char again[16];
     weir__base_random_bytes(again, sizeof again);
     EXPECT(memcmp(again, bytes, sizeof again) != 0);
+}
+
+static void ignore_signal(int number)
+{
+    (void)number;
+}
+
+struct disturber {
+    pthread_t victim;
+    bool done; // atomic
+};
+
+static void *disturb(void *arg)
+{
+    struct disturber *disturber = arg;
+    while (!__atomic_load_n(&disturber->done, __ATOMIC_ACQUIRE)) {
+        pthread_kill(disturber->victim, SIGUSR1);
+        sched_yield();
+    }
+    return NULL;
+}
+
+TEST(random_bytes_that_come_in_parts_are_put_together)
+{
+    struct sigaction action = {.sa_handler = ignore_signal};
+    sigaction(SIGUSR1, &action, NULL);
+    struct disturber disturber = {pthread_self(), false};
+    struct weir__thread thread;
+    REQUIRE_RC(0, weir__base_thread_start(&thread, "disturb", disturb, &disturber));
+    enum { SIZE = 8 << 20 };
+    unsigned char *bytes = calloc(1, SIZE);
+    REQUIRE(bytes != NULL);
+    weir__base_random_bytes(bytes, SIZE); // a signal ends getrandom(2) early, between two pages
+    __atomic_store_n(&disturber.done, true, __ATOMIC_RELEASE);
+    weir__base_thread_join(&thread);
+    int zeros = 0;
+    for (size_t i = SIZE - 100; i < SIZE; i++)
+        zeros += bytes[i] == 0;
+    EXPECT(zeros < 50);
+    free(bytes);
 }
 
 TEST(the_seeded_generator_repeats_itself_for_a_seed)
