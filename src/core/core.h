@@ -213,6 +213,7 @@ struct weir_loop {
     struct weir__wheel deadlines;
     weir_group *root;
     struct weir__list groups; /* every open one */
+    struct weir__list ledger; /* what rooms above hold open, core/ledger.h */
 
     /* progress, read by the watchdog's thread (atomic, relaxed) */
     uint64_t step_count;
@@ -251,7 +252,13 @@ struct weir_loop {
 };
 
 /* Slots of weir_loop.locals. A room that fills one gives a function to clear it at the loop's end. */
-enum weir__local { WEIR__LOCAL_FILE, WEIR__LOCAL_NET, WEIR__LOCAL_HTTP, WEIR__LOCAL_APP };
+enum weir__local {
+    WEIR__LOCAL_FILE,
+    WEIR__LOCAL_NET,
+    WEIR__LOCAL_HTTP,
+    WEIR__LOCAL_APP,
+    WEIR__LOCAL_EXEC,
+};
 
 extern _Thread_local weir_loop *weir__loop __attribute__((tls_model("initial-exec")));
 
@@ -370,6 +377,10 @@ void weir__failure_settle_last(weir_loop *loop, weir_task *task, int code);
 void weir__failures_discard(weir_failures *failures, bool report_rest);
 struct weir__detail *weir__failure_detail(weir_task *task, int code);
 void weir__failure_drop_detail(weir_task *task);
+/* Where weir_fail() writes on a thread that runs a job of the executor; NULL on all others. */
+extern _Thread_local struct weir__detail *weir__job_detail;
+/* The text becomes the task's; it was allocated, and is taken. */
+void weir__failure_adopt(weir_task *task, struct weir__detail *detail);
 
 /* --- scheduler's inside ------------------------------------------------------------------------ */
 

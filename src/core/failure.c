@@ -20,17 +20,16 @@
 
 /* --- the text beside a code ----------------------------------------------------------------------- */
 
+_Thread_local struct weir__detail *weir__job_detail;
+
 int weir_fail(int code, const char *format, ...)
 {
     weir_task *task = weir__core_task();
-    if (task == NULL)
-        return code;
-    struct weir__detail *detail = task->detail;
-    if (detail == NULL)
-        detail = weir__base_alloc(sizeof *detail);
+    struct weir__detail *detail = task == NULL ? weir__job_detail : task->detail;
+    if (detail == NULL && task != NULL)
+        detail = task->detail = weir__base_alloc(sizeof *detail);
     if (detail == NULL)
         return code; /* the code itself is not lost */
-    task->detail = detail;
     va_list args;
     va_start(args, format);
     /* A message may quote the one before it: format beside it first. */
@@ -54,9 +53,17 @@ void weir__failure_drop_detail(weir_task *task)
     task->detail = NULL;
 }
 
+void weir__failure_adopt(weir_task *task, struct weir__detail *detail)
+{
+    weir__base_free(task->detail);
+    task->detail = detail;
+}
+
 const char *weir_failure_message(int code)
 {
     weir_task *task = weir__core_task();
+    if (task == NULL && weir__job_detail != NULL && weir__job_detail->code == code)
+        return weir__job_detail->message;
     if (task != NULL) {
         const struct weir__detail *detail = weir__failure_detail(task, code);
         if (detail != NULL)

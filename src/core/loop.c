@@ -19,6 +19,7 @@
 #include "base/sys.h"
 #include "base/thread.h"
 #include "core/core.h"
+#include "core/ledger.h"
 #include "core/observe.h"
 #include "core/task.h"
 
@@ -146,8 +147,8 @@ static void break_deadlock(weir_loop *loop)
             .kind = WEIR__FINDING_DEADLOCK,
             .loop = loop,
             .count = loop->task_count,
-            .what = "tasks wait for ever in waits that cannot be ended; there is no way on"});
-        abort();
+            .what = "tasks wait for ever in waits that cannot be ended; there is no way on",
+            .fatal = true});
     }
     if (loop->deadlock_rc != 0) {
         weir__core_force(loop, "deadlock");
@@ -189,6 +190,7 @@ static int loop_open(const weir_run_options *options, weir_loop **out_loop)
     loop->shuffle_state = options->shuffle_seed;
     loop->batch = loop->ready = (struct weir__run_queue){WEIR__NO_TASK, WEIR__NO_TASK, 0};
     weir__list_init(&loop->groups);
+    weir__list_init(&loop->ledger);
     weir__list_init(&loop->registered);
     weir__stacks_init(&loop->stacks, stack_bytes_of(options));
     weir__fiber_init_thread(&loop->loop_fiber);
@@ -245,7 +247,7 @@ static void drain_backend(weir_loop *loop)
         .kind = WEIR__FINDING_LEFT_OPEN,
         .loop = loop,
         .count = loop->backend->stats.rx_armed,
-        .what = "connections were still open when the loop ended; close what you open"});
+        .what = "streams that could not be closed before the loop ended"});
 }
 
 /* I11 and F6, in every build: what does not add up is said, and in tests it ends the process. */
@@ -263,7 +265,7 @@ static void check_ledger(weir_loop *loop)
         .loop = loop,
         .count = loop->scopes_open + loop->sleeps.armed_count + loop->deadlines.armed_count,
         .what = "the loop's books do not balance at its end: a scope, timer or failure was lost"});
-    assert(!"the loop's books do not balance");
+    assert(false && "the books of the loop do not balance");
 }
 
 static void free_groups(weir_loop *loop)
@@ -280,6 +282,7 @@ static void loop_close(weir_loop *loop)
     for (size_t i = 0; i < sizeof local_clear / sizeof local_clear[0]; i++)
         if (loop->locals[i] != NULL && local_clear[i] != NULL)
             local_clear[i](loop->locals[i]);
+    weir__ledger_settle(loop);
     drain_backend(loop);
     weir__remote_close(loop);
     weir__core_loop_ended(loop);

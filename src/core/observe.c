@@ -5,6 +5,7 @@
  */
 #include "core/observe.h"
 
+#include <stdlib.h>
 #include <weir/log.h>
 
 #include "base/thread.h"
@@ -25,16 +26,24 @@ void weir__core_set_loop_hooks(const struct weir__loop_hooks *hooks)
     loop_hooks = *hooks;
 }
 
-void weir__core_find(const struct weir__finding *finding)
+static void log_plainly(const struct weir__finding *finding)
 {
-    weir__observe_fn *fn = __atomic_load_n(&observer, __ATOMIC_ACQUIRE);
-    if (fn != NULL) {
-        fn(finding);
-        return;
-    }
     const char *name = finding->task == NULL ? NULL : finding->task->name;
     weir_log_warn("weir finding", WEIR_KV("what", finding->what),
                   WEIR_KV("task", name == NULL ? "-" : name), WEIR_KV("count", finding->count));
+}
+
+void weir__core_find(const struct weir__finding *finding)
+{
+    weir__observe_fn *fn = __atomic_load_n(&observer, __ATOMIC_ACQUIRE);
+    if (fn != NULL)
+        fn(finding);
+    else
+        log_plainly(finding);
+    if (finding->fatal) {
+        weir_log_flush();
+        abort();
+    }
 }
 
 void weir__core_loop_started(weir_loop *loop)

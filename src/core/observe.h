@@ -17,7 +17,7 @@ enum weir__finding_kind {
     WEIR__FINDING_SCOPE_ESCAPED, /* a scope block was left by return or goto */
     WEIR__FINDING_MISNESTED,     /* scopes or groups left out of order, or left open */
     WEIR__FINDING_DEADLOCK,      /* every task waits, and nothing can wake one */
-    WEIR__FINDING_LEFT_OPEN,     /* something opened was not closed at the end of a run; `count` */
+    WEIR__FINDING_LEFT_OPEN,     /* `what` was not closed at the end of a run; `address` opened it */
     WEIR__FINDING_KIND_COUNT
 };
 
@@ -25,11 +25,13 @@ struct weir__finding {
     enum weir__finding_kind kind;
     weir_loop *loop;
     weir_task *task; /* NULL when none is involved */
+    weir_task_id task_id; /* of one that may have ended; 0: none */
     const weir_failures *failures;
     bool skip_first; /* of failures: it was delivered as a return code */
     const void *address;
     const char *what; /* one sentence */
     size_t count;
+    bool fatal; /* there is no way on: the process ends when this has been said */
 };
 
 typedef void weir__observe_fn(const struct weir__finding *finding);

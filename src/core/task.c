@@ -10,7 +10,6 @@
 #include "core/task.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -187,9 +186,8 @@ static void close_what_was_left(weir_loop *loop, weir_task *task)
             .task = task,
             .address = group == NULL ? NULL : group->open_address,
             .what = group == NULL ? "returned with a scope still entered: leave it first"
-                                  : "returned with a group still open: it is cancelled and joined"});
-        if (group == NULL)
-            abort();
+                                  : "returned with a group still open: it is cancelled and joined",
+            .fatal = group == NULL});
         weir_group_cancel(group, "its owner returned");
         weir_ignore(weir_group_close(group, 0), "the owner has gone; the finding above tells");
     }

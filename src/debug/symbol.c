@@ -1,0 +1,225 @@
+/*
+ * symbol.c - names and lines for addresses, through libdw when the machine has it
+ *
+ * libdw is loaded when the first address is asked for, never linked: who links only weir needs no
+ * debugger's library. Without it an address is shown as module+offset, which addr2line understands.
+ * Separate debug files are not searched for: that could mean asking the network.
+ *
+ * Runs on  the reporting thread, under a lock; not in signal handlers and not on a task's stack, which is
+ *          too small for libdw. Loading costs about 100 ms once.
+ */
+#include <dlfcn.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "base/thread.h"
+#include "debug/debug.h"
+
+#if __has_include(<elfutils/libdwfl.h>)
+#include <elfutils/libdwfl.h>
+#define HAVE_LIBDW_HEADERS 1
+#endif
+
+static struct weir__mutex lock = {PTHREAD_MUTEX_INITIALIZER};
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+/* The last two parts of a path: `core/loop.c` tells more than `loop.c`. */
+static const char *short_path(const char *path)
+{
+    const char *last = strrchr(path, '/');
+    if (last == NULL || last == path)
+        return path;
+    for (const char *at = last - 1; at > path; at--)
+        if (*at == '/')
+            return at + 1;
+    return path;
+}
+
+static void append_module_offset(struct weir__buffer *out, const void *address)
+{
+    Dl_info info;
+    if (dladdr(address, &info) == 0 || info.dli_fname == NULL) {
+        weir__buffer_printf(out, "%p", address);
+        return;
+    }
+    if (info.dli_sname != NULL)
+        weir__buffer_printf(out, "%s ", info.dli_sname);
+    weir__buffer_printf(out, "%s+0x%zx", base_name(info.dli_fname),
+                        (size_t)((uintptr_t)address - (uintptr_t)info.dli_fbase));
+}
+
+#ifdef HAVE_LIBDW_HEADERS
+
+static struct {
+    bool tried;
+    void *library;
+    Dwfl *session;
+    Dwfl_Callbacks callbacks;
+    __typeof__(dwfl_begin) *begin;
+    __typeof__(dwfl_end) *end;
+    __typeof__(dwfl_linux_proc_report) *proc_report;
+    __typeof__(dwfl_report_end) *report_end;
+    __typeof__(dwfl_addrmodule) *addrmodule;
+    __typeof__(dwfl_module_addrname) *addrname;
+    __typeof__(dwfl_module_getsrc) *getsrc;
+    __typeof__(dwfl_lineinfo) *lineinfo;
+} dw;
+
+static int no_debug_file(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base,
+                         const char *file, const char *link, GElf_Word crc, char **out_name)
+{
+    (void)module, (void)user, (void)name, (void)base, (void)file, (void)link, (void)crc;
+    (void)out_name;
+    return -1;
+}
+
+static void *find(const char *name)
+{
+    return dlsym(dw.library, name);
+}
+
+static void open_session(void)
+{
+    dw.tried = true;
+    dw.library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (dw.library == NULL)
+        return;
+    *(void **)&dw.begin = find("dwfl_begin");
+    *(void **)&dw.end = find("dwfl_end");
+    *(void **)&dw.proc_report = find("dwfl_linux_proc_report");
+    *(void **)&dw.report_end = find("dwfl_report_end");
+    *(void **)&dw.addrmodule = find("dwfl_addrmodule");
+    *(void **)&dw.addrname = find("dwfl_module_addrname");
+    *(void **)&dw.getsrc = find("dwfl_module_getsrc");
+    *(void **)&dw.lineinfo = find("dwfl_lineinfo");
+    *(void **)&dw.callbacks.find_elf = find("dwfl_linux_proc_find_elf");
+    dw.callbacks.find_debuginfo = no_debug_file;
+    if (!dw.begin || !dw.end || !dw.proc_report || !dw.report_end || !dw.addrmodule ||
+        !dw.addrname || !dw.getsrc || !dw.lineinfo || !dw.callbacks.find_elf)
+        return;
+    dw.session = dw.begin(&dw.callbacks);
+    if (dw.session == NULL)
+        return;
+    if (dw.proc_report(dw.session, getpid()) != 0 || dw.report_end(dw.session, NULL, NULL) != 0) {
+        dw.end(dw.session);
+        dw.session = NULL;
+    }
+}
+
+static Dwfl_Module *module_of(Dwarf_Addr address)
+{
+    if (!dw.tried)
+        open_session();
+    return dw.session == NULL ? NULL : dw.addrmodule(dw.session, address);
+}
+
+static void append_place(struct weir__buffer *out, const void *address, bool is_return)
+{
+    Dwarf_Addr at = (Dwarf_Addr)(uintptr_t)address - (is_return ? 1 : 0);
+    weir__base_mutex_lock(&lock);
+    Dwfl_Module *module = module_of(at);
+    const char *name = module == NULL ? NULL : dw.addrname(module, at);
+    if (name == NULL) {
+        append_module_offset(out, address);
+    } else {
+        weir__buffer_append_str(out, name);
+        Dwfl_Line *line = dw.getsrc(module, at);
+        int number = 0;
+        const char *file =
+            line == NULL ? NULL : dw.lineinfo(line, NULL, &number, NULL, NULL, NULL);
+        if (file != NULL)
+            weir__buffer_printf(out, " %s:%d", short_path(file), number);
+    }
+    weir__base_mutex_unlock(&lock);
+}
+
+static void append_function(struct weir__buffer *out, const void *address)
+{
+    weir__base_mutex_lock(&lock);
+    Dwarf_Addr at = (Dwarf_Addr)(uintptr_t)address;
+    Dwfl_Module *module = module_of(at);
+    const char *name = module == NULL ? NULL : dw.addrname(module, at);
+    if (name != NULL)
+        weir__buffer_append_str(out, name);
+    else
+        append_module_offset(out, address);
+    weir__base_mutex_unlock(&lock);
+}
+
+void weir__debug_symbols_close(void)
+{
+    weir__base_mutex_lock(&lock);
+    if (dw.session != NULL)
+        dw.end(dw.session);
+    dw.session = NULL;
+    dw.tried = false;
+    if (dw.library != NULL)
+        dlclose(dw.library);
+    dw.library = NULL;
+    weir__base_mutex_unlock(&lock);
+}
+
+#else
+
+static void append_place(struct weir__buffer *out, const void *address, bool is_return)
+{
+    (void)is_return;
+    append_module_offset(out, address);
+}
+
+static void append_function(struct weir__buffer *out, const void *address)
+{
+    append_module_offset(out, address);
+}
+
+void weir__debug_symbols_close(void)
+{
+}
+
+#endif
+
+/* --- marks: 1, the kind, the address as 16 hex digits ---------------------------------------------------- */
+
+enum { MARK = 1, MARK_BYTES = 18 };
+
+static void append_mark(struct weir__buffer *out, char kind, const void *address)
+{
+    weir__buffer_printf(out, "%c%c%016llx", MARK, kind, (unsigned long long)(uintptr_t)address);
+}
+
+void weir__debug_append_place(struct weir__buffer *out, const void *address, bool is_return)
+{
+    append_mark(out, is_return ? 'r' : 'p', address);
+}
+
+void weir__debug_append_function(struct weir__buffer *out, const void *address)
+{
+    append_mark(out, 'f', address);
+}
+
+void weir__debug_resolve(struct weir__buffer *out, const char *text, size_t size)
+{
+    const char *end = text + size;
+    while (text < end) {
+        const char *mark = memchr(text, MARK, (size_t)(end - text));
+        uint64_t address;
+        if (mark == NULL || end - mark < MARK_BYTES ||
+            weir__str_parse_hex(weir__str_of(mark + 2, 16), UINT64_MAX, &address) < 0) {
+            weir__buffer_append(out, text, (size_t)(end - text));
+            return;
+        }
+        weir__buffer_append(out, text, (size_t)(mark - text));
+        const void *at = (const void *)(uintptr_t)address;
+        if (mark[1] == 'f')
+            append_function(out, at);
+        else
+            append_place(out, at, mark[1] == 'r');
+        text = mark + MARK_BYTES;
+    }
+}

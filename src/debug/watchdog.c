@@ -1,0 +1,348 @@
+/*
+ * watchdog.c - sees a step that holds its loop, while it still holds it
+ *
+ * A thread looks at each loop's step counter every quarter of the limit. When the counter has not moved
+ * for the limit and the loop is inside a step, it asks the loop's thread, by signal, to note its task and
+ * its call stack; the handler does nothing else. Names are looked up here, and the report goes out at
+ * once; when the loop moves on, how long it took follows.
+ *
+ * Runs on  a thread of its own, and for the sample in a signal handler on the loop's thread.
+ * Costs    nothing on the loop's path but the counter it keeps anyway.
+ */
+#include <execinfo.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "core/task.h"
+#include "debug/debug.h"
+
+enum {
+    FRAMES_MAX = 32,
+    LOOPS_MAX = 256,
+    KNOWN_MAX = 64,
+    SAMPLE_WAIT_MS = 50,
+};
+#define STEP_LIMIT_DEFAULT (100 * WEIR_MS)
+#define REPEAT_AFTER (60 * WEIR_SEC)
+
+/* Filled by the handler; one at a time. */
+static struct {
+    int wanted; /* atomic: the thread that is asked, 0: none */
+    int taken;  /* atomic */
+    void *frames[FRAMES_MAX];
+    int frame_count;
+    const char *name;
+    weir_task_fn *fn;
+    uint32_t index, generation;
+    const weir_site *site;
+    const void *spawn_address;
+    bool in_task;
+} sample;
+
+/* One loop, as this thread saw it last. */
+struct watched {
+    weir_loop *loop;
+    uint64_t step_count;
+    int64_t since_ns;
+    int64_t reported_ns; /* 0: not reported */
+    char who[96];
+};
+
+static struct {
+    struct weir__mutex lock;
+    struct weir__cond changed;
+    struct weir__thread thread;
+    bool running, stopping;
+    bool woken; /* atomic: something was said */
+    int users;
+    struct watched watched[LOOPS_MAX];
+    size_t watched_count;
+    struct {
+        weir_task_fn *fn;
+        int64_t told_ns;
+        uint64_t count;
+    } known[KNOWN_MAX];
+} dog = {.lock = {PTHREAD_MUTEX_INITIALIZER}};
+
+static int64_t step_limit_ns; /* atomic; 0: the default */
+static uint64_t stall_count;  /* atomic */
+static int64_t longest_ns;    /* atomic */
+
+static void note_sample(int signal_number)
+{
+    (void)signal_number;
+    int saved = errno;
+    if (__atomic_load_n(&sample.wanted, __ATOMIC_ACQUIRE) != weir__sys_gettid())
+        return;
+    weir_loop *loop = weir__core_loop();
+    weir_task *task = loop == NULL ? NULL : loop->current;
+    sample.in_task = task != NULL;
+    if (task != NULL) {
+        sample.name = task->name;
+        sample.fn = task->fn;
+        sample.index = task->index;
+        sample.generation = loop->hot[task->index].generation / 2;
+        sample.site = weir__task_spawn_site(task);
+        sample.spawn_address = weir__task_spawn_address(task);
+    }
+    sample.frame_count = backtrace(sample.frames, FRAMES_MAX);
+    __atomic_store_n(&sample.taken, 1, __ATOMIC_RELEASE);
+    errno = saved;
+}
+
+static bool take_sample(int tid)
+{
+    __atomic_store_n(&sample.taken, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&sample.wanted, tid, __ATOMIC_RELEASE);
+    bool taken = false;
+    if (syscall(SYS_tgkill, getpid(), tid, SIGURG) == 0) {
+        for (int i = 0; i < SAMPLE_WAIT_MS && !taken; i++) {
+            struct timespec pause = {0, 1000000};
+            nanosleep(&pause, NULL);
+            taken = __atomic_load_n(&sample.taken, __ATOMIC_ACQUIRE);
+        }
+    }
+    __atomic_store_n(&sample.wanted, 0, __ATOMIC_RELEASE);
+    return taken;
+}
+
+/* The same function that stalls again and again is told once a minute, with a count. */
+static bool worth_telling(weir_task_fn *fn, int64_t now_ns, uint64_t *out_count)
+{
+    size_t free_slot = 0;
+    for (size_t i = 0; i < KNOWN_MAX; i++) {
+        if (dog.known[i].fn == fn) {
+            *out_count = ++dog.known[i].count;
+            if (now_ns - dog.known[i].told_ns < REPEAT_AFTER)
+                return false;
+            dog.known[i].told_ns = now_ns;
+            return true;
+        }
+        if (dog.known[i].told_ns < dog.known[free_slot].told_ns)
+            free_slot = i;
+    }
+    dog.known[free_slot].fn = fn;
+    dog.known[free_slot].told_ns = now_ns;
+    *out_count = dog.known[free_slot].count = 1;
+    return true;
+}
+
+static void append_stack(struct weir__buffer *out)
+{
+    /* The first frames are the handler and the return from the signal. */
+    int first = sample.frame_count > 2 ? 2 : 0;
+    for (int i = first; i < sample.frame_count; i++) {
+        weir__buffer_append_str(out, i == first ? "  at        " : "            <- ");
+        weir__debug_append_place(out, sample.frames[i], i > first);
+        weir__buffer_append_char(out, '\n');
+    }
+}
+
+static void append_who(struct weir__buffer *out)
+{
+    if (!sample.in_task) {
+        weir__buffer_append_str(out, "no task (a callback of the loop)");
+        return;
+    }
+    if (sample.name != NULL)
+        weir__buffer_append_str(out, sample.name);
+    else
+        weir__debug_append_function(out, (const void *)(uintptr_t)sample.fn);
+    weir__buffer_printf(out, " #%u.%u", sample.index, sample.generation);
+}
+
+static void report_stall(struct watched *watched, int64_t now_ns)
+{
+    watched->reported_ns = now_ns;
+    __atomic_fetch_add(&stall_count, 1, __ATOMIC_RELAXED);
+    bool sampled = take_sample(watched->loop->tid);
+    uint64_t count = 1;
+    if (!worth_telling(sampled ? sample.fn : NULL, now_ns, &count)) {
+        watched->who[0] = '\0';
+        return;
+    }
+    struct weir__buffer text, who;
+    weir__buffer_init(&text);
+    weir__buffer_init(&who);
+    if (sampled)
+        append_who(&who);
+    else
+        weir__buffer_append_str(&who, "a task that could not be sampled");
+    snprintf(watched->who, sizeof watched->who, "%s", weir__buffer_text(&who));
+    weir__buffer_printf(&text, "weir W104 loop %s has been blocked for %lld ms by %s\n",
+                        watched->loop->name, (long long)((now_ns - watched->since_ns) / WEIR_MS),
+                        watched->who);
+    if (sampled) {
+        append_stack(&text);
+        weir__debug_append_spawned(&text, sample.site, sample.spawn_address);
+    }
+    weir__buffer_append_str(&text, "  fix       weir_offload() for what blocks or computes, weir_yield() "
+                                   "in long loops");
+    if (count > 1)
+        weir__buffer_printf(&text, "; seen %llu times", (unsigned long long)count);
+    weir__buffer_append_char(&text, '\n');
+    weir__debug_say(&text);
+    weir__buffer_deinit(&text);
+    weir__buffer_deinit(&who);
+}
+
+static void report_end(struct watched *watched, int64_t now_ns)
+{
+    int64_t lasted_ns = now_ns - watched->since_ns;
+    if (lasted_ns > __atomic_load_n(&longest_ns, __ATOMIC_RELAXED))
+        __atomic_store_n(&longest_ns, lasted_ns, __ATOMIC_RELAXED);
+    if (watched->who[0] == '\0')
+        return;
+    struct weir__buffer text;
+    weir__buffer_init(&text);
+    weir__buffer_printf(&text, "weir W104 loop %s goes on after %lld ms; it was %s\n",
+                        watched->loop->name, (long long)(lasted_ns / WEIR_MS), watched->who);
+    weir__debug_say(&text);
+    weir__buffer_deinit(&text);
+}
+
+static struct watched *find_watched(weir_loop *loop)
+{
+    for (size_t i = 0; i < dog.watched_count; i++)
+        if (dog.watched[i].loop == loop)
+            return &dog.watched[i];
+    return NULL;
+}
+
+/* Runs under the lock of the list of loops: a loop cannot end meanwhile. */
+static void look_at(weir_loop *loop, void *arg)
+{
+    int64_t now_ns = *(const int64_t *)arg;
+    struct watched *watched = find_watched(loop);
+    if (watched == NULL) {
+        if (dog.watched_count == LOOPS_MAX)
+            return;
+        watched = &dog.watched[dog.watched_count++];
+        *watched = (struct watched){.loop = loop, .since_ns = now_ns};
+    }
+    uint64_t step_count = __atomic_load_n(&loop->step_count, __ATOMIC_RELAXED);
+    bool stepping = __atomic_load_n(&loop->phase, __ATOMIC_RELAXED) == WEIR__LOOP_STEPPING;
+    if (step_count != watched->step_count || !stepping) {
+        if (watched->reported_ns != 0)
+            report_end(watched, now_ns);
+        watched->reported_ns = 0;
+        watched->step_count = step_count;
+        watched->since_ns = now_ns;
+        return;
+    }
+    int64_t limit_ns = __atomic_load_n(&step_limit_ns, __ATOMIC_RELAXED);
+    if (limit_ns == 0)
+        limit_ns = STEP_LIMIT_DEFAULT;
+    if (watched->reported_ns == 0 && now_ns - watched->since_ns >= limit_ns)
+        report_stall(watched, now_ns);
+}
+
+static int64_t look_every_ns(void)
+{
+    int64_t limit_ns = __atomic_load_n(&step_limit_ns, __ATOMIC_RELAXED);
+    if (limit_ns == 0)
+        limit_ns = STEP_LIMIT_DEFAULT;
+    int64_t every_ns = limit_ns / 4;
+    return every_ns < 5 * WEIR_MS ? 5 * WEIR_MS : every_ns > WEIR_SEC ? WEIR_SEC : every_ns;
+}
+
+static void *watch(void *arg)
+{
+    (void)arg;
+    weir__base_fault_exempt(true);
+    weir__base_mutex_lock(&dog.lock);
+    while (!dog.stopping) {
+        int64_t now_ns = weir__base_now();
+        weir__core_each_loop(look_at, &now_ns);
+        __atomic_store_n(&dog.woken, false, __ATOMIC_RELAXED);
+        weir__base_mutex_unlock(&dog.lock);
+        while (weir__debug_say_next()) {
+        }
+        weir__base_mutex_lock(&dog.lock);
+        if (__atomic_load_n(&dog.woken, __ATOMIC_ACQUIRE) || dog.stopping)
+            continue;
+        weir_ignore(weir__base_cond_wait_until(&dog.changed, &dog.lock, now_ns + look_every_ns()),
+                    "a look is due either way");
+    }
+    weir__base_mutex_unlock(&dog.lock);
+    return NULL;
+}
+
+/* Without the lock, which the one who says something may hold: a wake that is lost costs a look's time. */
+static void wake_dog(void)
+{
+    __atomic_store_n(&dog.woken, true, __ATOMIC_RELEASE);
+    weir__base_cond_signal(&dog.changed);
+}
+
+/* A loop that ends takes its record along, so that the next one at this address starts afresh. */
+void weir__watchdog_forget(weir_loop *loop)
+{
+    weir__base_mutex_lock(&dog.lock);
+    struct watched *watched = find_watched(loop);
+    if (watched != NULL) {
+        if (watched->reported_ns != 0)
+            report_end(watched, weir__base_now());
+        *watched = dog.watched[--dog.watched_count];
+    }
+    weir__base_mutex_unlock(&dog.lock);
+}
+
+int weir__watchdog_start(void)
+{
+    weir__base_mutex_lock(&dog.lock);
+    int rc = 0;
+    if (dog.users++ == 0) {
+        /* Loads the unwinder now: the first call of backtrace() allocates. */
+        void *frame;
+        backtrace(&frame, 1);
+        struct sigaction action = {.sa_handler = note_sample, .sa_flags = SA_RESTART | SA_ONSTACK};
+        sigemptyset(&action.sa_mask);
+        sigaction(SIGURG, &action, NULL);
+        weir__base_cond_init(&dog.changed);
+        dog.stopping = false;
+        rc = weir__base_thread_start(&dog.thread, "weir-watchdog", watch, NULL);
+        dog.running = rc == 0;
+        if (rc == 0)
+            weir__debug_say_begin(wake_dog);
+    }
+    weir__base_mutex_unlock(&dog.lock);
+    return rc;
+}
+
+void weir__watchdog_stop(void)
+{
+    weir__base_mutex_lock(&dog.lock);
+    bool last = --dog.users == 0 && dog.running;
+    if (last) {
+        dog.stopping = true;
+        weir__base_cond_broadcast(&dog.changed);
+    }
+    weir__base_mutex_unlock(&dog.lock);
+    if (!last)
+        return;
+    weir__base_thread_join(&dog.thread);
+    weir__debug_say_end();
+    dog.running = false;
+    dog.watched_count = 0;
+    weir__base_cond_deinit(&dog.changed);
+}
+
+void weir_debug_set_step_limit(int64_t limit_ns)
+{
+    __atomic_store_n(&step_limit_ns, limit_ns, __ATOMIC_RELAXED);
+}
+
+void weir_debug_stats_read(weir_debug_stats *out_stats)
+{
+    out_stats->stalls = __atomic_load_n(&stall_count, __ATOMIC_RELAXED);
+    out_stats->longest_stall_ns = __atomic_load_n(&longest_ns, __ATOMIC_RELAXED);
+    out_stats->findings = weir__debug_finding_count();
+}

@@ -1,0 +1,228 @@
+/*
+ * report_test.c - what is said, and when: the first form of the always-on checks
+ *
+ * Each test runs a program of its own in a child whose standard error is read back.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/debug.h>
+#include <weir/weir.h>
+
+#include "tests/support/test.h"
+
+struct said {
+    char text[32768];
+    int status;
+};
+
+/* Runs fn as a program; what it wrote to standard error and how it ended. */
+static void run_program(weir_task_fn *fn, struct said *out)
+{
+    memset(out, 0, sizeof *out);
+    int pipe_fds[2];
+    REQUIRE(pipe(pipe_fds) == 0);
+    fflush(NULL);
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        dup2(pipe_fds[1], 2);
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+        exit(weir_run(fn, NULL));
+    }
+    close(pipe_fds[1]);
+    size_t size = 0;
+    ssize_t n;
+    while (size < sizeof out->text - 1 &&
+           (n = read(pipe_fds[0], out->text + size, sizeof out->text - 1 - size)) > 0)
+        size += (size_t)n;
+    close(pipe_fds[0]);
+    waitpid(child, &out->status, 0);
+}
+
+static struct said said;
+
+__attribute__((noinline)) static void hold_the_loop(void)
+{
+    struct timespec begin, now;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 400);
+}
+
+struct hog {
+    int unused;
+};
+static int hog(struct hog *a)
+{
+    (void)a;
+    hold_the_loop();
+    return 0;
+}
+
+static int spawn_hog(void *arg)
+{
+    (void)arg;
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    return rc < 0 ? rc : weir_group_close(group, WEIR_SPAWN(group, hog, .unused = 0));
+}
+
+TEST(a_step_that_holds_its_loop_is_named_while_it_does) /* Q6 */
+{
+    run_program(spawn_hog, &said);
+    EXPECT_EQ(0, said.status);
+    EXPECT_CONTAINS("W104 loop main has been blocked for", said.text);
+    EXPECT_CONTAINS("by hog #", said.text);
+    EXPECT_CONTAINS("report_test.c:", said.text); /* where it was spawned */
+    EXPECT_CONTAINS("goes on after", said.text);
+#if !defined(__SANITIZE_THREAD__) /* TSan delivers signals late */
+    EXPECT_CONTAINS("hold_the_loop", said.text);
+#endif
+}
+
+static int fail_twice(void *arg)
+{
+    (void)arg;
+    int rc = weir_sleep(WEIR_MS);
+    return rc < 0 ? rc : weir_fail(-EPIPE, "the gateway hung up");
+}
+
+static int lose_a_failure(void *arg)
+{
+    (void)arg;
+    weir_group *group;
+    int rc = weir_group_open(&group, &(weir_group_options){.policy = WEIR_COLLECT_ALL});
+    for (int i = 0; i < 2 && rc == 0; i++)
+        rc = weir_spawn(group, fail_twice, NULL);
+    rc = weir_group_close(group, rc);
+    return rc == -EPIPE ? 0 : rc;
+}
+
+TEST(a_failure_nobody_looked_at_is_reported_with_its_words) /* F6 */
+{
+    run_program(lose_a_failure, &said);
+    EXPECT_EQ(0, said.status);
+    EXPECT_CONTAINS("W202", said.text);
+    EXPECT_CONTAINS("EPIPE \"the gateway hung up\"", said.text);
+    EXPECT_CONTAINS("fail_twice", said.text);
+}
+
+static int fail_program(void *arg)
+{
+    (void)arg;
+    return weir_fail(-ENOENT, "no file %s", "rates.json");
+}
+
+TEST(a_program_that_fails_says_why_and_exits_with_1) /* W6 */
+{
+    run_program(fail_program, &said);
+    EXPECT(WIFEXITED(said.status) && WEXITSTATUS(said.status) == 1);
+    EXPECT_CONTAINS("the program failed", said.text);
+    EXPECT_CONTAINS("ENOENT \"no file rates.json\"", said.text);
+}
+
+static int overflow(int depth)
+{
+    volatile char frame[4096];
+    frame[0] = (char)depth;
+    return depth == 100000 ? frame[0] : overflow(depth + 1) + frame[0];
+}
+
+struct deep {
+    int unused;
+};
+static int deep(struct deep *a)
+{
+    (void)a;
+    return overflow(0);
+}
+
+static int spawn_deep(void *arg)
+{
+    (void)arg;
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    return rc < 0 ? rc : weir_group_close(group, WEIR_SPAWN(group, deep, .unused = 0));
+}
+
+TEST(a_stack_overflow_names_the_task) /* F8, case 52 */
+{
+    run_program(spawn_deep, &said);
+    EXPECT(!WIFEXITED(said.status) || WEXITSTATUS(said.status) != 0);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    EXPECT_CONTAINS("stack-overflow", said.text); /* the sanitizer's own words */
+#else
+    EXPECT(WIFSIGNALED(said.status));
+    EXPECT_CONTAINS("W901 stack overflow in task deep #", said.text);
+    EXPECT_CONTAINS("report_test.c:", said.text);
+#endif
+}
+
+static int wait_for_ever(void *arg)
+{
+    (void)arg;
+    weir_group *group;
+    int rc = weir_group_open(&group, &(weir_group_options){.running_max = 1});
+    (void)rc;
+    return weir_group_close(group, weir_sleep(WEIR_MS));
+}
+
+TEST(a_healthy_program_says_nothing)
+{
+    run_program(wait_for_ever, &said);
+    EXPECT_EQ(0, said.status);
+    EXPECT_STR("", said.text);
+}
+
+static int swallow(void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    WEIR_TIMEOUT(rc, WEIR_MS)
+    {
+        for (int i = 0; i < 100; i++)
+            rc = weir_sleep(10 * WEIR_MS);
+    }
+    return rc == -ETIME ? 0 : rc;
+}
+
+TEST(a_swallowed_cancellation_is_reported_with_its_cause) /* C12 */
+{
+    run_program(swallow, &said);
+    EXPECT_CONTAINS("W304", said.text);
+    EXPECT_CONTAINS("cancelled by its deadline", said.text);
+}
+
+static int return_from_block(void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    WEIR_TIMEOUT(rc, WEIR_SEC)
+    {
+        return 0;
+    }
+    return rc;
+}
+
+TEST(a_return_out_of_a_block_is_reported_with_its_place)
+{
+    run_program(return_from_block, &said);
+    EXPECT_CONTAINS("W311", said.text);
+    EXPECT_CONTAINS("return_from_block", said.text);
+}
+
+TEST(debug_mode_ends_the_process_at_misuse) /* C8 */
+{
+    setenv("WEIR_DEBUG", "1", 1);
+    run_program(return_from_block, &said);
+    EXPECT(!WIFEXITED(said.status) || WEXITSTATUS(said.status) != 0);
+    EXPECT_CONTAINS("W311", said.text);
+}
