@@ -63,10 +63,11 @@ check "and runs on epoll" says "1 passed, 0 failed, 1 skipped"
 output=$(WEIR_TEST_BACKEND=sim "$program" "io test" 2>&1)
 check "WEIR_TEST_BACKEND selects" says "0 passed, 0 failed"
 list=$(mktemp)
-echo "an_io_test_runs_on_both_backends: no water today" >"$list"
+echo "an_io_test_runs_on_both_backends (epoll): no water today" >"$list"
 output=$(WEIR_TEST_SKIP=$list "$program" "io test" 2>&1)
 rm -f "$list"
 check "a list of tests to leave out gives its reason" says "(epoll): no water today"
+check "and leaves out no other" is_silent_about "(uring): no water today"
 output=$("$program" --list)
 check "--list prints names" [ "$(printf '%s\n' "$output" | wc -l)" -eq 12 ]
 

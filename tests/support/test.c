@@ -453,20 +453,26 @@ const char *test_why_no_uring(void)
 #endif
 }
 
-/* Why the list of WEIR_TEST_SKIP leaves this test out, or NULL. A line is `name: reason`. */
-static const char *why_left_out(const struct test_case *test)
+/* Why the list of WEIR_TEST_SKIP leaves this test out, or NULL. A line is `name: reason`, or
+ * `name (backend): reason`. */
+static const char *why_left_out(const struct test_case *test, const char *backend)
 {
     static char line[512];
     const char *path = getenv("WEIR_TEST_SKIP");
     FILE *list = path != NULL && *path != '\0' ? fopen(path, "re") : NULL;
     if (list == NULL)
         return NULL;
+    char full_name[512];
+    snprintf(full_name, sizeof full_name, "%s (%s)", test->name, backend);
     const char *reason = NULL;
-    size_t size = strlen(test->name);
     while (reason == NULL && fgets(line, sizeof line, list) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, test->name, size) == 0 && strncmp(line + size, ": ", 2) == 0)
-            reason = line + size + 2;
+        char *colon = strstr(line, ": ");
+        if (colon == NULL)
+            continue;
+        *colon = '\0';
+        colon[2 + strcspn(colon + 2, "\n")] = '\0';
+        if (strcmp(line, test->name) == 0 || strcmp(line, full_name) == 0)
+            reason = colon + 2;
     }
     fclose(list);
     return reason;
@@ -477,7 +483,7 @@ static void run_on(const struct test_case *test, const char *backend, struct tot
     const char *only = getenv("WEIR_TEST_BACKEND");
     if (test->kind != TEST_PLAIN && only != NULL && *only != '\0' && strcmp(only, backend) != 0)
         return;
-    const char *reason = why_left_out(test);
+    const char *reason = why_left_out(test, backend);
     if (reason == NULL && strcmp(backend, "uring") == 0)
         reason = test_why_no_uring();
     if (reason != NULL) {

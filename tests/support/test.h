@@ -19,7 +19,8 @@
  *
  * WEIR_TEST_TIMEOUT    seconds for each test (60)
  * WEIR_TEST_BACKEND    run only these task and I/O tests: sim, uring or epoll
- * WEIR_TEST_SKIP       a file with lines `name: reason`: tests that cannot run in this surrounding
+ * WEIR_TEST_SKIP       a file with lines `name: reason` or `name (backend): reason`: what
+ *                      cannot run in this surrounding
  */
 #ifndef WEIR_TESTS_SUPPORT_TEST_H
 #define WEIR_TESTS_SUPPORT_TEST_H
