@@ -223,34 +223,49 @@ WEIR__OPT_DECLARE(double);
 /** A field that is a bool, number, string, WEIR_OPT, or a list of those; options by name. */
 #define WEIR_FIELD(a_member, ...)                                                                  \
     {                                                                                              \
-        .member = #a_member, .member_size = sizeof #a_member - 1, .key = ",\"" #a_member "\":",    \
-        .key_size = sizeof(",\"" #a_member "\":") - 1,                                             \
-        .offset = __builtin_offsetof(weir__type, a_member) +                                       \
-                  WEIR__CHECK_LAYOUT(WEIR__AS_LIST(a_member)),                                     \
+        .member = #a_member,                                                                       \
+        .member_size = sizeof #a_member - 1 +                                                      \
+                       WEIR__ASSERT(WEIR__HAS_KIND(a_member) || WEIR__IS_STRUCT(a_member),         \
+                                    "this type has no form in JSON: see the top of weir/model.h"), \
         .kind = WEIR__KIND(a_member), .shape = WEIR__SHAPE(a_member),                              \
-        .min = -__builtin_infl(), .max = __builtin_infl(), .item_min = -__builtin_infl(),          \
-        .item_max = __builtin_infl(), __VA_ARGS__                                                  \
+        .offset = __builtin_offsetof(weir__type, a_member) +                                       \
+                  WEIR__ASSERT_LIST(WEIR__AS_LIST(a_member)),                                      \
+        WEIR__FIELD_DEFAULTS(a_member), __VA_ARGS__                                                \
     }
 
 /** A field that is a struct with a model of its own, a pointer to one, or a list of them. */
 #define WEIR_NESTED(a_member, a_type, ...)                                                         \
     {                                                                                              \
-        .member = #a_member, .member_size = sizeof #a_member - 1, .key = ",\"" #a_member "\":",    \
-        .key_size = sizeof(",\"" #a_member "\":") - 1,                                             \
-        .offset = __builtin_offsetof(weir__type, a_member) +                                       \
-                  WEIR__CHECK_LAYOUT(WEIR__AS_NESTED_LIST(a_member, a_type)),                      \
-        .kind = _Generic(WEIR__AS_NESTED_LIST(a_member, a_type).items,                             \
+        .member = #a_member,                                                                       \
+        .member_size =                                                                             \
+            sizeof #a_member - 1 +                                                                 \
+            WEIR__ASSERT(WEIR__IS_STRUCT(a_member) ||                                              \
+                             _Generic(&WEIR__MEMBER(a_member), a_type **: 1, default: 0),          \
+                         "WEIR_NESTED takes the struct, a pointer to it, or a WEIR_LIST of it"),   \
+        .kind = _Generic(WEIR__ITEMS(WEIR__AS_NESTED_LIST(a_member, a_type)),                      \
                          a_type *: WEIR_KIND_MODEL),                                               \
         .shape = _Generic(&WEIR__MEMBER(a_member), a_type *: WEIR_SHAPE_PLAIN,                     \
                           a_type **: WEIR_SHAPE_POINTER, default: WEIR_SHAPE_LIST),                \
-        .model = WEIR_MODEL_OF(a_type), .min = -__builtin_infl(), .max = __builtin_infl(),         \
-        .item_min = -__builtin_infl(), .item_max = __builtin_infl(), __VA_ARGS__                   \
+        .model = WEIR_MODEL_OF(a_type),                                                            \
+        .offset = __builtin_offsetof(weir__type, a_member) +                                       \
+                  WEIR__ASSERT_LIST(WEIR__AS_NESTED_LIST(a_member, a_type)),                       \
+        WEIR__FIELD_DEFAULTS(a_member), __VA_ARGS__                                                \
     }
 
 /* How a type becomes a kind. Addresses are compared, not values: an array (`char name[32]`) must not
  * pass for the pointer it decays to. Every branch of a selection has to compile for every type, so
- * what is not a list is exchanged for a list that is never looked at. */
+ * what is not a list is exchanged for a list that is never looked at. What has to hold is asserted
+ * first, for its message to be the first one. */
 #define WEIR__UNPACK(...) __VA_ARGS__
+#define WEIR__ASSERT(condition, message)                                                           \
+    (0 * sizeof(struct {                                                                           \
+         _Static_assert(condition, message);                                                       \
+         char weir__nothing;                                                                       \
+     }))
+#define WEIR__FIELD_DEFAULTS(a_member)                                                             \
+    .key = ",\"" #a_member "\":", .key_size = sizeof(",\"" #a_member "\":") - 1,                   \
+    .min = -__builtin_infl(), .max = __builtin_infl(), .item_min = -__builtin_infl(),              \
+    .item_max = __builtin_infl()
 #define WEIR__MEMBER(a_member) (((weir__type *)0)->a_member)
 #define WEIR__PLAIN_KINDS                                                                          \
     bool *: WEIR_KIND_BOOL, signed char *: WEIR_KIND_INT8, short *: WEIR_KIND_INT16,               \
@@ -268,12 +283,14 @@ WEIR__OPT_DECLARE(double);
         struct weir_opt_uint32_t *: WEIR_KIND_UINT32,                                              \
         struct weir_opt_uint64_t *: WEIR_KIND_UINT64, struct weir_opt_size_t *: WEIR_KIND_UINT64,  \
         struct weir_opt_float *: WEIR_KIND_FLOAT, struct weir_opt_double *: WEIR_KIND_DOUBLE
-#define WEIR__IS_LIST(a_member)                                                                    \
+#define WEIR__HAS_KIND(a_member)                                                                   \
     (_Generic(&WEIR__MEMBER(a_member), WEIR__PLAIN_KINDS, WEIR__OPT_KINDS,                         \
-              default: WEIR_KIND_NONE) == WEIR_KIND_NONE)
+              default: WEIR_KIND_NONE) != WEIR_KIND_NONE)
 #define WEIR__IS_PLAIN(a_member)                                                                   \
     (_Generic(&WEIR__MEMBER(a_member), WEIR__PLAIN_KINDS, default: WEIR_KIND_NONE) !=              \
      WEIR_KIND_NONE)
+#define WEIR__IS_STRUCT(a_member) (__builtin_classify_type(WEIR__MEMBER(a_member)) == 12)
+#define WEIR__IS_LIST(a_member) (!WEIR__HAS_KIND(a_member) && WEIR__IS_STRUCT(a_member))
 #define WEIR__SHAPE(a_member)                                                                      \
     (WEIR__IS_PLAIN(a_member)  ? WEIR_SHAPE_PLAIN                                                  \
      : WEIR__IS_LIST(a_member) ? WEIR_SHAPE_LIST                                                   \
@@ -283,19 +300,17 @@ WEIR__OPT_DECLARE(double);
                           (*(struct weir__any_list *)0))
 #define WEIR__AS_NESTED_LIST(a_member, a_type)                                                     \
     __builtin_choose_expr(                                                                         \
-        _Generic(&WEIR__MEMBER(a_member), a_type *: 0, a_type **: 0, default: 1),                  \
+        _Generic(&WEIR__MEMBER(a_member), a_type *: 0, default: WEIR__IS_STRUCT(a_member)),        \
         WEIR__MEMBER(a_member), (*(WEIR_LIST(a_type) *)0))
-#define WEIR__ITEMS(list) list.items /* not a list? a nested struct needs WEIR_NESTED(member, type) */
+#define WEIR__ITEMS(list) list.items /* not a list? then see WEIR_NESTED(member, type) */
 #define WEIR__KIND(a_member)                                                                       \
     _Generic(&WEIR__MEMBER(a_member), WEIR__PLAIN_KINDS, WEIR__OPT_KINDS,                          \
              default: _Generic(&*WEIR__ITEMS(WEIR__AS_LIST(a_member)), WEIR__PLAIN_KINDS))
-/* Adds nothing; does not compile for a struct of another layout than WEIR_LIST(). */
-#define WEIR__CHECK_LAYOUT(list)                                                                   \
-    (0 * sizeof(char[__builtin_offsetof(__typeof__(list), items) == 0 &&                           \
-                             __builtin_offsetof(__typeof__(list), count) == sizeof(void *) &&      \
-                             sizeof(list) == 2 * sizeof(void *)                                    \
-                         ? 1                                                                       \
-                         : -1]))
+#define WEIR__ASSERT_LIST(list)                                                                    \
+    WEIR__ASSERT(__builtin_offsetof(__typeof__(list), items) == 0 &&                               \
+                     __builtin_offsetof(__typeof__(list), count) == sizeof(void *) &&              \
+                     sizeof(list) == 2 * sizeof(void *),                                           \
+                 "a list is declared with WEIR_LIST(type)")
 
 /* clang-format on */
 

@@ -174,6 +174,8 @@ static void check(void *arg)
 
 TEST(a_heap_that_runs_out_leaves_nothing_behind)
 {
-    EXPECT(fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, check, (void *)(uintptr_t)WEIR_MODEL_OF(good)) > 1);
-    EXPECT(fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, check, (void *)(uintptr_t)WEIR_MODEL_OF(holder)) > 1);
+    EXPECT(fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, check, (void *)(uintptr_t)WEIR_MODEL_OF(good)) >
+           1);
+    EXPECT(fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, check, (void *)(uintptr_t)WEIR_MODEL_OF(holder)) >
+           1);
 }

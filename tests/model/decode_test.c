@@ -18,9 +18,8 @@ typedef struct {
     char *item;
     int32_t count;
 } order;
-WEIR_MODEL(order,
-    WEIR_FIELD(item, .min_len = 1, .max_len = 120, .doc = "what to buy"),
-    WEIR_FIELD(count, .min = 1, .max = 100, .or_else = "1"))
+WEIR_MODEL(order, WEIR_FIELD(item, .min_len = 1, .max_len = 120, .doc = "what to buy"),
+           WEIR_FIELD(count, .min = 1, .max = 100, .or_else = "1"))
 
 typedef struct {
     char *street;
@@ -42,13 +41,12 @@ typedef struct {
     double d;
     char *text;
 } scalars;
-WEIR_MODEL(scalars,
-    WEIR_FIELD(flag, .or_else = "false"), WEIR_FIELD(i8, .or_else = "0"),
-    WEIR_FIELD(i16, .or_else = "0"), WEIR_FIELD(i32, .or_else = "0"),
-    WEIR_FIELD(i64, .or_else = "0"), WEIR_FIELD(u8, .or_else = "0"),
-    WEIR_FIELD(u16, .or_else = "0"), WEIR_FIELD(u32, .or_else = "0"),
-    WEIR_FIELD(u64, .or_else = "0"), WEIR_FIELD(f, .or_else = "0"), WEIR_FIELD(d, .or_else = "0"),
-    WEIR_FIELD(text, .or_else = "\"\""))
+WEIR_MODEL(scalars, WEIR_FIELD(flag, .or_else = "false"), WEIR_FIELD(i8, .or_else = "0"),
+           WEIR_FIELD(i16, .or_else = "0"), WEIR_FIELD(i32, .or_else = "0"),
+           WEIR_FIELD(i64, .or_else = "0"), WEIR_FIELD(u8, .or_else = "0"),
+           WEIR_FIELD(u16, .or_else = "0"), WEIR_FIELD(u32, .or_else = "0"),
+           WEIR_FIELD(u64, .or_else = "0"), WEIR_FIELD(f, .or_else = "0"),
+           WEIR_FIELD(d, .or_else = "0"), WEIR_FIELD(text, .or_else = "\"\""))
 
 typedef struct {
     WEIR_OPT(bool) flag;
@@ -62,10 +60,9 @@ typedef struct {
     WEIR_OPT(float) f;
     WEIR_OPT(double) d;
 } opts;
-WEIR_MODEL(opts,
-    WEIR_FIELD(flag), WEIR_FIELD(i8), WEIR_FIELD(u16), WEIR_FIELD(i32, .min = 0, .max = 9),
-    WEIR_FIELD(plain), WEIR_FIELD(wide), WEIR_FIELD(size), WEIR_FIELD(u64), WEIR_FIELD(f),
-    WEIR_FIELD(d, .or_else = "0.5"))
+WEIR_MODEL(opts, WEIR_FIELD(flag), WEIR_FIELD(i8), WEIR_FIELD(u16),
+           WEIR_FIELD(i32, .min = 0, .max = 9), WEIR_FIELD(plain), WEIR_FIELD(wide),
+           WEIR_FIELD(size), WEIR_FIELD(u64), WEIR_FIELD(f), WEIR_FIELD(d, .or_else = "0.5"))
 
 typedef struct {
     WEIR_LIST(char *) urls;
@@ -74,11 +71,10 @@ typedef struct {
     WEIR_LIST(double) weights;
 } lists;
 WEIR_MODEL(lists,
-    WEIR_FIELD(urls, .min_len = 1, .max_len = 3, .item_min_len = 2, .item_max_len = 20,
-               .item_format = "http-url"),
-    WEIR_FIELD(numbers, .or_else = "[1,2,3]", .item_min = -5, .item_max = 5),
-    WEIR_FIELD(flags, .optional = true),
-    WEIR_FIELD(weights, .or_else = "[]"))
+           WEIR_FIELD(urls, .min_len = 1, .max_len = 3, .item_min_len = 2, .item_max_len = 20,
+                      .item_format = "http-url"),
+           WEIR_FIELD(numbers, .or_else = "[1,2,3]", .item_min = -5, .item_max = 5),
+           WEIR_FIELD(flags, .optional = true), WEIR_FIELD(weights, .or_else = "[]"))
 
 typedef struct person person;
 struct person {
@@ -89,13 +85,10 @@ struct person {
     person *boss;
     WEIR_LIST(person) friends;
 };
-WEIR_MODEL(person,
-    WEIR_FIELD(name),
-    WEIR_NESTED(home, address),
-    WEIR_NESTED(work, address, .optional = true),
-    WEIR_NESTED(past, address, .or_else = "[]"),
-    WEIR_NESTED(boss, person, .optional = true),
-    WEIR_NESTED(friends, person, .optional = true))
+WEIR_MODEL(person, WEIR_FIELD(name), WEIR_NESTED(home, address),
+           WEIR_NESTED(work, address, .optional = true),
+           WEIR_NESTED(past, address, .or_else = "[]"), WEIR_NESTED(boss, person, .optional = true),
+           WEIR_NESTED(friends, person, .optional = true))
 
 static const char *even(const char *text, size_t size)
 {
@@ -109,17 +102,16 @@ typedef struct {
     int renamed;
 } choices;
 WEIR_MODEL_WITH(choices, (.strict = true, .doc = "a strict one"),
-    WEIR_FIELD(state, .one_of = "running|done|cancelled"),
-    WEIR_FIELD(code, .check = even, .optional = true),
-    WEIR_FIELD(renamed, .name = "re-named/~", .or_else = "7"))
+                WEIR_FIELD(state, .one_of = "running|done|cancelled"),
+                WEIR_FIELD(code, .check = even, .optional = true),
+                WEIR_FIELD(renamed, .name = "re-named/~", .or_else = "7"))
 
 typedef struct {
     int64_t low;
     uint64_t high;
 } wide;
-WEIR_MODEL(wide,
-    WEIR_FIELD(low, .min = -9223372036854775807, .or_else = "0"),
-    WEIR_FIELD(high, .max = 18446744073709551614u, .or_else = "0"))
+WEIR_MODEL(wide, WEIR_FIELD(low, .min = -9223372036854775807, .or_else = "0"),
+           WEIR_FIELD(high, .max = 18446744073709551614u, .or_else = "0"))
 
 typedef struct {
     int32_t zero;
@@ -163,7 +155,8 @@ static struct tried try_sized(const weir_model *model, const char *json, size_t 
 {
     struct tried tried = {.arena = weir_arena_new(0)};
     struct guarded copy = guarded_copy(json, size);
-    tried.rc = weir_model_decode(model, (weir_str){copy.data, size}, tried.arena, out, &tried.errors);
+    tried.rc =
+        weir_model_decode(model, (weir_str){copy.data, size}, tried.arena, out, &tried.errors);
     guarded_free(&copy);
     return tried;
 }
@@ -319,13 +312,14 @@ TEST(limits_of_64_bits_are_exact)
 {
     wide value;
     struct tried tried =
-        try(WEIR_MODEL_OF(wide), "{\"low\":-9223372036854775807,\"high\":18446744073709551614}", &value);
+        try(WEIR_MODEL_OF(wide), "{\"low\":-9223372036854775807,\"high\":18446744073709551614}",
+            &value);
     EXPECT_RC(0, tried.rc);
     EXPECT_EQ(-INT64_MAX, value.low);
     EXPECT(value.high == UINT64_MAX - 1);
     weir_arena_free(tried.arena);
-    expect_errors(WEIR_MODEL_OF(wide), "{\"low\":-9223372036854775808,\"high\":18446744073709551615}",
-                  -EINVAL,
+    expect_errors(WEIR_MODEL_OF(wide),
+                  "{\"low\":-9223372036854775808,\"high\":18446744073709551615}", -EINVAL,
                   "/low min must be at least -9223372036854775807, is -9223372036854775808\n"
                   "/high max must be at most 18446744073709551614, is 18446744073709551615");
 }
@@ -409,7 +403,8 @@ TEST(each_kind_of_error_has_its_word_and_pointer)
                   "/state one_of must be one of running, done, cancelled");
     expect_errors(WEIR_MODEL_OF(choices), "{\"state\":\"done\",\"code\":\"abc\"}", -EINVAL,
                   "/code format must be of even length");
-    expect_errors(WEIR_MODEL_OF(choices), "{\"state\":\"done\",\"x/y~z\":[{\"a\":1}],\"\":1}", -EINVAL,
+    expect_errors(WEIR_MODEL_OF(choices), "{\"state\":\"done\",\"x/y~z\":[{\"a\":1}],\"\":1}",
+                  -EINVAL,
                   "/x~1y~0z unknown is not a field that is known\n"
                   "/ unknown is not a field that is known");
     expect_errors(WEIR_MODEL_OF(choices), "{\"state\":\"done\",\"re-named/~\":null}", -EINVAL,
@@ -458,10 +453,11 @@ TEST(optional_values_are_absent_null_or_there)
     EXPECT(value.d.present && value.d.value == 0.5);
     weir_arena_free(tried.arena);
 
-    tried = try(WEIR_MODEL_OF(opts),
-                "{\"flag\":false,\"i8\":-3,\"u16\":65535,\"i32\":9,\"plain\":-1,\"wide\":-5000000000,"
-                "\"size\":18446744073709551615,\"u64\":7,\"f\":0.25,\"d\":null}",
-                &value);
+    tried =
+        try(WEIR_MODEL_OF(opts),
+            "{\"flag\":false,\"i8\":-3,\"u16\":65535,\"i32\":9,\"plain\":-1,\"wide\":-5000000000,"
+            "\"size\":18446744073709551615,\"u64\":7,\"f\":0.25,\"d\":null}",
+            &value);
     REQUIRE_RC(0, tried.rc);
     EXPECT(value.flag.present && !value.flag.value);
     EXPECT(value.i8.present && value.i8.value == -3);
@@ -529,18 +525,19 @@ TEST(a_list_holds_its_limits_and_so_do_its_items)
     expect_errors(WEIR_MODEL_OF(lists),
                   "{\"urls\":[\"http://a\",\"http://b\",\"http://c\",\"http://d\",5]}", -EINVAL,
                   "/urls max_len must have at most 3 items, has 5");
-    expect_errors(WEIR_MODEL_OF(lists),
-                  "{\"urls\":[\"x\",\"http://way-too-long.example\",\"ftp://a\"],\"numbers\":[6,0,-6],"
-                  "\"flags\":[null,1],\"weights\":{}}",
-                  -EINVAL,
-                  "/urls/0 min_len must have at least 2 characters, has 1\n"
-                  "/urls/1 max_len must have at most 20 characters, has 27\n"
-                  "/urls/2 format must begin with http:// or https://\n"
-                  "/numbers/0 max must be at most 5, is 6\n"
-                  "/numbers/2 min must be at least -5, is -6\n"
-                  "/flags/0 type must be true or false, is null\n"
-                  "/flags/1 type must be true or false, is a number\n"
-                  "/weights type must be an array, is an object");
+    expect_errors(
+        WEIR_MODEL_OF(lists),
+        "{\"urls\":[\"x\",\"http://way-too-long.example\",\"ftp://a\"],\"numbers\":[6,0,-6],"
+        "\"flags\":[null,1],\"weights\":{}}",
+        -EINVAL,
+        "/urls/0 min_len must have at least 2 characters, has 1\n"
+        "/urls/1 max_len must have at most 20 characters, has 27\n"
+        "/urls/2 format must begin with http:// or https://\n"
+        "/numbers/0 max must be at most 5, is 6\n"
+        "/numbers/2 min must be at least -5, is -6\n"
+        "/flags/0 type must be true or false, is null\n"
+        "/flags/1 type must be true or false, is a number\n"
+        "/weights type must be an array, is an object");
     expect_errors(WEIR_MODEL_OF(lists), "{\"urls\":null}", -EINVAL,
                   "/urls type must be an array, is null");
 }
@@ -577,8 +574,8 @@ TEST(items_beyond_the_limit_take_no_memory)
     weir_arena *arena = weir_arena_new(8192);
     lists value;
     weir_model_errors errors = {0};
-    EXPECT_RC(-EINVAL,
-              weir_model_decode(WEIR_MODEL_OF(lists), (weir_str){json, size}, arena, &value, &errors));
+    EXPECT_RC(-EINVAL, weir_model_decode(WEIR_MODEL_OF(lists), (weir_str){json, size}, arena,
+                                         &value, &errors));
     weir_arena_free(arena);
 }
 
@@ -587,13 +584,14 @@ TEST(items_beyond_the_limit_take_no_memory)
 TEST(nested_structs_pointers_and_lists_are_read)
 {
     person value;
-    struct tried tried = try(WEIR_MODEL_OF(person),
-                             "{\"name\":\"Ada\",\"home\":{\"street\":\"s1\",\"zip\":\"1\"},"
-                             "\"work\":{\"street\":\"s2\"},\"past\":[{\"street\":\"s3\"},"
-                             "{\"street\":\"s4\",\"zip\":null}],\"boss\":{\"name\":\"Bob\",\"home\":"
-                             "{\"street\":\"s5\"},\"boss\":null},\"friends\":[{\"name\":\"Cy\","
-                             "\"home\":{\"street\":\"s6\"}}]}",
-                             &value);
+    struct tried tried =
+        try(WEIR_MODEL_OF(person),
+            "{\"name\":\"Ada\",\"home\":{\"street\":\"s1\",\"zip\":\"1\"},"
+            "\"work\":{\"street\":\"s2\"},\"past\":[{\"street\":\"s3\"},"
+            "{\"street\":\"s4\",\"zip\":null}],\"boss\":{\"name\":\"Bob\",\"home\":"
+            "{\"street\":\"s5\"},\"boss\":null},\"friends\":[{\"name\":\"Cy\","
+            "\"home\":{\"street\":\"s6\"}}]}",
+            &value);
     REQUIRE_RC(0, tried.rc);
     EXPECT_STR("s1", value.home.street);
     EXPECT_STR("1", value.home.zip);
@@ -611,20 +609,21 @@ TEST(nested_structs_pointers_and_lists_are_read)
 
 TEST(the_pointer_leads_to_the_nested_value)
 {
-    expect_errors(WEIR_MODEL_OF(person),
-                  "{\"name\":\"A\",\"home\":{\"street\":1,\"zip\":2},\"past\":[{\"street\":\"ok\"},{},7],"
-                  "\"boss\":{\"name\":null},\"friends\":[{\"name\":\"B\",\"home\":{\"street\":\"s\"},"
-                  "\"friends\":[{\"home\":[]}]}],\"work\":[]}",
-                  -EINVAL,
-                  "/home/street type must be a string, is a number\n"
-                  "/home/zip type must be a string, is a number\n"
-                  "/past/1/street missing is required\n"
-                  "/past/2 type must be an object, is a number\n"
-                  "/boss/name type must be a string, is null\n"
-                  "/boss/home missing is required\n"
-                  "/friends/0/friends/0/home type must be an object, is an array\n"
-                  "/friends/0/friends/0/name missing is required\n"
-                  "/work type must be an object, is an array");
+    expect_errors(
+        WEIR_MODEL_OF(person),
+        "{\"name\":\"A\",\"home\":{\"street\":1,\"zip\":2},\"past\":[{\"street\":\"ok\"},{},7],"
+        "\"boss\":{\"name\":null},\"friends\":[{\"name\":\"B\",\"home\":{\"street\":\"s\"},"
+        "\"friends\":[{\"home\":[]}]}],\"work\":[]}",
+        -EINVAL,
+        "/home/street type must be a string, is a number\n"
+        "/home/zip type must be a string, is a number\n"
+        "/past/1/street missing is required\n"
+        "/past/2 type must be an object, is a number\n"
+        "/boss/name type must be a string, is null\n"
+        "/boss/home missing is required\n"
+        "/friends/0/friends/0/home type must be an object, is an array\n"
+        "/friends/0/friends/0/name missing is required\n"
+        "/work type must be an object, is an array");
 }
 
 static int decode_nested(size_t levels)
@@ -673,11 +672,26 @@ TEST(malformed_json_is_told_apart_and_is_the_only_error)
 TEST(malformed_json_is_found_wherever_it_hides)
 {
     static const char *const texts[] = {
-        "", " ", "{", "{\"item\":\"a\"", "{\"item\":\"a\",\"x\":[1,}", "{\"item\":\"a\"}}",
-        "{\"item\":\"\xff\"}", "{\"item\":\"\\ud800\"}", "{\"x\":\"\\ud800\",\"item\":\"a\"}",
-        "{\"item\":\"a\",\"count\":01}", "{\"item\":\"a\",\"count\":1.}", "{\"item\":\"a\" \"count\":1}",
-        "{\"item\":nul}", "{\"item\":[tru]}", "\xef\xbb\xbf{\"item\":\"a\"}", "{\"item\":\"a\"} x",
-        "{\"item\":\"a\",\"item\":bad}", "[1", "\"a", "-",
+        "",
+        " ",
+        "{",
+        "{\"item\":\"a\"",
+        "{\"item\":\"a\",\"x\":[1,}",
+        "{\"item\":\"a\"}}",
+        "{\"item\":\"\xff\"}",
+        "{\"item\":\"\\ud800\"}",
+        "{\"x\":\"\\ud800\",\"item\":\"a\"}",
+        "{\"item\":\"a\",\"count\":01}",
+        "{\"item\":\"a\",\"count\":1.}",
+        "{\"item\":\"a\" \"count\":1}",
+        "{\"item\":nul}",
+        "{\"item\":[tru]}",
+        "\xef\xbb\xbf{\"item\":\"a\"}",
+        "{\"item\":\"a\"} x",
+        "{\"item\":\"a\",\"item\":bad}",
+        "[1",
+        "\"a",
+        "-",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         order value;
@@ -695,9 +709,10 @@ TEST(errors_of_an_earlier_call_stay_when_the_next_text_is_malformed)
     weir_arena *arena = weir_arena_new(0);
     weir_model_errors errors = {0};
     order value;
-    EXPECT_RC(-EINVAL, weir_model_decode(WEIR_MODEL_OF(order), WEIR_STR("{}"), arena, &value, &errors));
-    EXPECT_RC(-EBADMSG,
-              weir_model_decode(WEIR_MODEL_OF(order), WEIR_STR("{\"count\":0"), arena, &value, &errors));
+    EXPECT_RC(-EINVAL,
+              weir_model_decode(WEIR_MODEL_OF(order), WEIR_STR("{}"), arena, &value, &errors));
+    EXPECT_RC(-EBADMSG, weir_model_decode(WEIR_MODEL_OF(order), WEIR_STR("{\"count\":0"), arena,
+                                          &value, &errors));
     EXPECT_EQ(2, errors.total);
     EXPECT_STR("missing", errors.items[0].type);
     EXPECT_STR("json", errors.items[1].type);
@@ -708,10 +723,14 @@ TEST(errors_need_not_be_asked_for)
 {
     weir_arena *arena = weir_arena_new(0);
     order value;
-    EXPECT_RC(-EINVAL, weir_model_decode(WEIR_MODEL_OF(order), WEIR_STR("{}"), arena, &value, NULL));
-    EXPECT_RC(-EBADMSG, weir_model_decode(WEIR_MODEL_OF(order), WEIR_STR("{"), arena, &value, NULL));
-    EXPECT_RC(-EBADMSG, weir_model_decode(WEIR_MODEL_OF(order), (weir_str){NULL, 0}, arena, &value, NULL));
-    EXPECT_RC(0, weir_model_decode(WEIR_MODEL_OF(order), WEIR_STR("{\"item\":\"a\"}"), arena, &value, NULL));
+    EXPECT_RC(-EINVAL,
+              weir_model_decode(WEIR_MODEL_OF(order), WEIR_STR("{}"), arena, &value, NULL));
+    EXPECT_RC(-EBADMSG,
+              weir_model_decode(WEIR_MODEL_OF(order), WEIR_STR("{"), arena, &value, NULL));
+    EXPECT_RC(-EBADMSG,
+              weir_model_decode(WEIR_MODEL_OF(order), (weir_str){NULL, 0}, arena, &value, NULL));
+    EXPECT_RC(0, weir_model_decode(WEIR_MODEL_OF(order), WEIR_STR("{\"item\":\"a\"}"), arena,
+                                   &value, NULL));
     weir_arena_free(arena);
 }
 
@@ -732,7 +751,8 @@ TEST(more_errors_than_are_kept_are_counted)
 
     weir_arena *arena = weir_arena_new(0);
     weir_model_errors few = {.count_max = 3};
-    EXPECT_RC(-EINVAL, weir_model_decode(WEIR_MODEL_OF(lists), (weir_str){json, size}, arena, &value, &few));
+    EXPECT_RC(-EINVAL,
+              weir_model_decode(WEIR_MODEL_OF(lists), (weir_str){json, size}, arena, &value, &few));
     EXPECT_EQ(3, few.count);
     EXPECT_EQ(250, few.total);
     weir_arena_free(arena);
@@ -745,11 +765,11 @@ TEST(a_default_that_breaks_its_own_rules_does_not_blame_the_client)
     weir_arena *arena = weir_arena_new(0);
     weir_model_errors errors = {0};
     misdeclared value;
-    EXPECT_RC(-EDOM,
-              weir_model_decode(WEIR_MODEL_OF(misdeclared), WEIR_STR("{}"), arena, &value, &errors));
+    EXPECT_RC(-EDOM, weir_model_decode(WEIR_MODEL_OF(misdeclared), WEIR_STR("{}"), arena, &value,
+                                       &errors));
     EXPECT_EQ(0, errors.total);
-    EXPECT_RC(0, weir_model_decode(WEIR_MODEL_OF(misdeclared), WEIR_STR("{\"count\":5}"), arena, &value,
-                                   &errors));
+    EXPECT_RC(0, weir_model_decode(WEIR_MODEL_OF(misdeclared), WEIR_STR("{\"count\":5}"), arena,
+                                   &value, &errors));
     weir_arena_free(arena);
 }
 
@@ -774,12 +794,14 @@ TEST(a_field_is_found_by_its_json_name)
 /* --- memory ------------------------------------------------------------------------------------------- */
 
 static const char large[] =
-    "{\"name\":\"A\\u0064a\",\"h\\u006fme\":{\"street\":\"s1\",\"zip\":\"1\"},\"work\":{\"street\":\"s2\"},"
+    "{\"name\":\"A\\u0064a\",\"h\\u006fme\":{\"street\":\"s1\",\"zip\":\"1\"},\"work\":{\"street\":"
+    "\"s2\"},"
     "\"past\":[{\"street\":\"s3\"},{\"street\":\"s4\"},{\"street\":\"s\"},{\"street\":\"s\"},"
-    "{\"street\":\"s\"},{\"street\":\"s\"},{\"street\":\"s\"},{\"street\":\"s\"},{\"street\":\"s\"}],"
+    "{\"street\":\"s\"},{\"street\":\"s\"},{\"street\":\"s\"},{\"street\":\"s\"},{\"street\":\"s\"}"
+    "],"
     "\"boss\":{\"name\":\"Bob\",\"home\":{\"street\":\"s5\"}}}";
-static const char large_wrong[] =
-    "{\"name\":1,\"home\":{\"street\":2,\"zip\":\"1\"},\"past\":[{\"street\":\"s3\"},{\"street\":4},{}]}";
+static const char large_wrong[] = "{\"name\":1,\"home\":{\"street\":2,\"zip\":\"1\"},\"past\":[{"
+                                  "\"street\":\"s3\"},{\"street\":4},{}]}";
 
 static void decode_with_limit(const char *json, int expected)
 {
@@ -788,8 +810,8 @@ static void decode_with_limit(const char *json, int expected)
         weir_arena *arena = weir_arena_new(limit);
         weir_model_errors errors = {0};
         person value;
-        int rc = weir_model_decode(WEIR_MODEL_OF(person), (weir_str){json, strlen(json)}, arena, &value,
-                                   &errors);
+        int rc = weir_model_decode(WEIR_MODEL_OF(person), (weir_str){json, strlen(json)}, arena,
+                                   &value, &errors);
         if (rc != -ENOMEM) {
             EXPECT_RC(expected, rc);
             EXPECT(limit > 100);
@@ -826,7 +848,8 @@ static void decode_from_the_heap(void *arg)
 
 TEST(a_heap_that_runs_out_leaves_nothing_behind)
 {
-    EXPECT(fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, decode_from_the_heap, (void *)(uintptr_t)large) > 1);
-    EXPECT(fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, decode_from_the_heap, (void *)(uintptr_t)large_wrong) >
+    EXPECT(fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, decode_from_the_heap, (void *)(uintptr_t)large) >
            1);
+    EXPECT(fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, decode_from_the_heap,
+                      (void *)(uintptr_t)large_wrong) > 1);
 }

@@ -48,14 +48,14 @@ struct everything {
     WEIR_LIST(address) past;
     everything *next;
 };
-WEIR_MODEL(everything,
-    WEIR_FIELD(flag), WEIR_FIELD(i8), WEIR_FIELD(i16), WEIR_FIELD(i32), WEIR_FIELD(i64),
-    WEIR_FIELD(u8), WEIR_FIELD(u16), WEIR_FIELD(u32), WEIR_FIELD(u64), WEIR_FIELD(f), WEIR_FIELD(d),
-    WEIR_FIELD(text, .name = "the \"text\""), WEIR_FIELD(maybe, .optional = true),
-    WEIR_FIELD(oflag), WEIR_FIELD(o64), WEIR_FIELD(o8, .omit_absent = true), WEIR_FIELD(od),
-    WEIR_FIELD(words), WEIR_FIELD(shorts, .optional = true), WEIR_FIELD(flags), WEIR_FIELD(doubles),
-    WEIR_NESTED(home, address), WEIR_NESTED(work, address, .optional = true),
-    WEIR_NESTED(past, address), WEIR_NESTED(next, everything, .optional = true))
+WEIR_MODEL(everything, WEIR_FIELD(flag), WEIR_FIELD(i8), WEIR_FIELD(i16), WEIR_FIELD(i32),
+           WEIR_FIELD(i64), WEIR_FIELD(u8), WEIR_FIELD(u16), WEIR_FIELD(u32), WEIR_FIELD(u64),
+           WEIR_FIELD(f), WEIR_FIELD(d), WEIR_FIELD(text, .name = "the \"text\""),
+           WEIR_FIELD(maybe, .optional = true), WEIR_FIELD(oflag), WEIR_FIELD(o64),
+           WEIR_FIELD(o8, .omit_absent = true), WEIR_FIELD(od), WEIR_FIELD(words),
+           WEIR_FIELD(shorts, .optional = true), WEIR_FIELD(flags), WEIR_FIELD(doubles),
+           WEIR_NESTED(home, address), WEIR_NESTED(work, address, .optional = true),
+           WEIR_NESTED(past, address), WEIR_NESTED(next, everything, .optional = true))
 
 typedef struct {
     double d;
@@ -104,20 +104,33 @@ TEST(a_struct_is_written_in_the_order_of_its_declaration)
     bool flags[] = {true, false};
     double doubles[] = {0.1, -2, 1e300};
     everything value = {
-        .flag = true, .i8 = INT8_MIN, .i16 = INT16_MIN, .i32 = INT32_MIN, .i64 = INT64_MIN,
-        .u8 = UINT8_MAX, .u16 = UINT16_MAX, .u32 = UINT32_MAX, .u64 = UINT64_MAX, .f = 0.1f, .d = 0.1,
+        .flag = true,
+        .i8 = INT8_MIN,
+        .i16 = INT16_MIN,
+        .i32 = INT32_MIN,
+        .i64 = INT64_MIN,
+        .u8 = UINT8_MAX,
+        .u16 = UINT16_MAX,
+        .u32 = UINT32_MAX,
+        .u64 = UINT64_MAX,
+        .f = 0.1f,
+        .d = 0.1,
         .text = (char *)(uintptr_t) "t\xc3\xa9\xf0\x9f\x98\x80\x01",
-        .words = {words, 2}, .flags = {flags, 2}, .doubles = {doubles, 3}, .home = home,
+        .words = {words, 2},
+        .flags = {flags, 2},
+        .doubles = {doubles, 3},
+        .home = home,
     };
     WEIR_SET(value.o64, -5);
-    expect_json("{\"flag\":true,\"i8\":-128,\"i16\":-32768,\"i32\":-2147483648,"
-                "\"i64\":-9223372036854775808,\"u8\":255,\"u16\":65535,\"u32\":4294967295,"
-                "\"u64\":18446744073709551615,\"f\":0.1,\"d\":0.1,"
-                "\"the \\\"text\\\"\":\"t\xc3\xa9\xf0\x9f\x98\x80\\u0001\",\"maybe\":null,"
-                "\"oflag\":null,\"o64\":-5,\"od\":null,\"words\":[\"a\",\"b\\\\\"],\"shorts\":null,"
-                "\"flags\":[true,false],\"doubles\":[0.1,-2,1e+300],"
-                "\"home\":{\"street\":\"Main \\\"St\\\"\\n\"},\"work\":null,\"past\":[],\"next\":null}",
-                WEIR_MODEL_OF(everything), &value);
+    expect_json(
+        "{\"flag\":true,\"i8\":-128,\"i16\":-32768,\"i32\":-2147483648,"
+        "\"i64\":-9223372036854775808,\"u8\":255,\"u16\":65535,\"u32\":4294967295,"
+        "\"u64\":18446744073709551615,\"f\":0.1,\"d\":0.1,"
+        "\"the \\\"text\\\"\":\"t\xc3\xa9\xf0\x9f\x98\x80\\u0001\",\"maybe\":null,"
+        "\"oflag\":null,\"o64\":-5,\"od\":null,\"words\":[\"a\",\"b\\\\\"],\"shorts\":null,"
+        "\"flags\":[true,false],\"doubles\":[0.1,-2,1e+300],"
+        "\"home\":{\"street\":\"Main \\\"St\\\"\\n\"},\"work\":null,\"past\":[],\"next\":null}",
+        WEIR_MODEL_OF(everything), &value);
 }
 
 TEST(what_is_absent_can_be_left_out)
@@ -227,8 +240,9 @@ static uint64_t random_below(uint64_t *seed, uint64_t end)
 static char *random_text(uint64_t *seed, weir_arena *arena)
 {
     static const char *const pieces[] = {
-        "a", "word", " ", "\"", "\\", "/", "\n", "\x01", "\x7f", "\xc3\xa9", "\xe2\x82\xac",
-        "\xf0\x9f\x98\x80", "12345678", "\xef\xbf\xbd", "{}", "~1",
+        "a",        "word",         " ",    "\"",       "\\",           "/",
+        "\n",       "\x01",         "\x7f", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+        "12345678", "\xef\xbf\xbd", "{}",   "~1",
     };
     size_t count = random_below(seed, 12);
     char *text = weir_arena_alloc(arena, count * 8 + 1);
@@ -254,7 +268,8 @@ static int64_t random_int(uint64_t *seed)
 
 static address random_address(uint64_t *seed, weir_arena *arena)
 {
-    return (address){random_text(seed, arena), random_below(seed, 2) ? random_text(seed, arena) : NULL};
+    return (address){random_text(seed, arena),
+                     random_below(seed, 2) ? random_text(seed, arena) : NULL};
 }
 
 static everything *random_everything(uint64_t *seed, weir_arena *arena, int depth)
@@ -321,13 +336,15 @@ static bool same_bits(const void *a, const void *b, size_t size)
 
 static bool same_address(const address *a, const address *b)
 {
-    return a == NULL || b == NULL ? a == b : same_text(a->street, b->street) && same_text(a->zip, b->zip);
+    return a == NULL || b == NULL ? a == b
+                                  : same_text(a->street, b->street) && same_text(a->zip, b->zip);
 }
 
 #define SAME(member) (memcmp(&a->member, &b->member, sizeof a->member) == 0)
 #define SAME_OPT(member)                                                                           \
     (a->member.present == b->member.present &&                                                     \
-     (!a->member.present || memcmp(&a->member.value, &b->member.value, sizeof a->member.value) == 0))
+     (!a->member.present ||                                                                        \
+      memcmp(&a->member.value, &b->member.value, sizeof a->member.value) == 0))
 #define SAME_LIST(member)                                                                          \
     (a->member.count == b->member.count &&                                                         \
      (a->member.items == NULL) == (b->member.items == NULL) &&                                     \
@@ -337,12 +354,13 @@ static bool same(const everything *a, const everything *b)
 {
     if (a == NULL || b == NULL)
         return a == b;
-    bool good = SAME(flag) && SAME(i8) && SAME(i16) && SAME(i32) && SAME(i64) && SAME(u8) && SAME(u16) &&
-                SAME(u32) && SAME(u64) && SAME(f) && SAME(d) && same_text(a->text, b->text) &&
-                same_text(a->maybe, b->maybe) && SAME_OPT(oflag) && SAME_OPT(o64) && SAME_OPT(o8) &&
-                SAME_OPT(od) && SAME_LIST(shorts) && SAME_LIST(doubles) &&
-                same_address(&a->home, &b->home) && same_address(a->work, b->work) &&
-                a->words.count == b->words.count && a->past.count == b->past.count;
+    bool good = SAME(flag) && SAME(i8) && SAME(i16) && SAME(i32) && SAME(i64) && SAME(u8) &&
+                SAME(u16) && SAME(u32) && SAME(u64) && SAME(f) && SAME(d) &&
+                same_text(a->text, b->text) && same_text(a->maybe, b->maybe) && SAME_OPT(oflag) &&
+                SAME_OPT(o64) && SAME_OPT(o8) && SAME_OPT(od) && SAME_LIST(shorts) &&
+                SAME_LIST(doubles) && same_address(&a->home, &b->home) &&
+                same_address(a->work, b->work) && a->words.count == b->words.count &&
+                a->past.count == b->past.count;
     for (size_t i = 0; good && i < a->words.count; i++)
         good = same_text(a->words.items[i], b->words.items[i]);
     for (size_t i = 0; good && i < a->past.count; i++)

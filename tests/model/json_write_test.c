@@ -21,10 +21,16 @@ static void expect_written(const char *expected, const char *text, size_t size)
 TEST(a_string_gets_quotes_and_the_escapes_it_needs)
 {
     expect_written("\"\"", "", 0);
-    expect_written("\"plain text of more than eight bytes\"", "plain text of more than eight bytes", 35);
-    expect_written("\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\x7f\"", "\"\\/\b\f\n\r\t\0\x1f\x7f", 11);
+    expect_written("\"plain text of more than eight bytes\"", "plain text of more than eight bytes",
+                   35);
+    expect_written("\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\x7f\"", "\"\\/\b\f\n\r\t\0\x1f\x7f",
+                   11);
     expect_written("\"\xc3\xa9\xf0\x9f\x98\x80\"", "\xc3\xa9\xf0\x9f\x98\x80", 6);
-    expect_written("\"a\xef\xbf\xbd" "b\"", "a\xff" "b", 3);
+    expect_written("\"a\xef\xbf\xbd"
+                   "b\"",
+                   "a\xff"
+                   "b",
+                   3);
 }
 
 TEST(every_byte_at_every_place_is_read_back)

@@ -51,13 +51,15 @@ TEST(errors_are_written_as_a_problem_document_wants_them)
     report.in = "query";
     EXPECT_RC(0, weir__model_report(&report, NULL, "type", "two"));
     REQUIRE_RC(0, weir_model_errors_encode(&errors, arena, &json));
-    EXPECT_STR("[{\"in\":\"body\",\"loc\":\"/\\\"x\\\"\",\"type\":\"unknown\",\"msg\":\"no \\\"x\\\"\"},"
-               "{\"in\":\"query\",\"loc\":\"\",\"type\":\"type\",\"msg\":\"two\"}]",
-               json.data);
+    EXPECT_STR(
+        "[{\"in\":\"body\",\"loc\":\"/\\\"x\\\"\",\"type\":\"unknown\",\"msg\":\"no \\\"x\\\"\"},"
+        "{\"in\":\"query\",\"loc\":\"\",\"type\":\"type\",\"msg\":\"two\"}]",
+        json.data);
     EXPECT_RC(0, weir__model_report(&report, NULL, "type", "three"));
     REQUIRE_RC(0, weir_model_errors_encode(&errors, arena, &json));
-    EXPECT_CONTAINS(",{\"in\":\"\",\"loc\":\"\",\"type\":\"more\",\"msg\":\"1 more error is not listed\"}]",
-                    json.data);
+    EXPECT_CONTAINS(
+        ",{\"in\":\"\",\"loc\":\"\",\"type\":\"more\",\"msg\":\"1 more error is not listed\"}]",
+        json.data);
     EXPECT_EQ(strlen(json.data), json.size);
     weir_arena_free(arena);
 }

@@ -15,8 +15,8 @@ typedef struct {
     int32_t count;
 } order;
 WEIR_MODEL_WITH(order, (.strict = true, .doc = "an \"order\""),
-    WEIR_FIELD(item, .min_len = 1, .max_len = 120, .doc = "what to buy"),
-    WEIR_FIELD(count, .min = 1, .max = 100, .or_else = "1"))
+                WEIR_FIELD(item, .min_len = 1, .max_len = 120, .doc = "what to buy"),
+                WEIR_FIELD(count, .min = 1, .max = 100, .or_else = "1"))
 
 typedef struct address address;
 typedef struct person person;
@@ -41,18 +41,15 @@ struct person {
 };
 static const weir_model person_weir_model;
 WEIR_MODEL(address, WEIR_FIELD(street), WEIR_NESTED(owner, person, .optional = true))
-WEIR_MODEL(person,
-    WEIR_NESTED(home, address, .doc = "where"),
-    WEIR_NESTED(work, address, .optional = true),
-    WEIR_NESTED(past, address, .max_len = 4),
-    WEIR_NESTED(orders, order, .max_len = WEIR_UNLIMITED),
-    WEIR_FIELD(urls, .min_len = 1, .max_len = 1000, .item_max_len = 2048, .item_format = "http-url"),
-    WEIR_FIELD(ratio, .min = 0, .max = 0.5),
-    WEIR_FIELD(flag, .or_else = "true"),
-    WEIR_FIELD(small), WEIR_FIELD(large), WEIR_FIELD(wide, .max = 9007199254740991),
-    WEIR_FIELD(f, .name = "f/loat"),
-    WEIR_FIELD(state, .one_of = "a|b\"", .optional = true),
-    WEIR_FIELD(numbers, .optional = true, .or_else = "not json"))
+WEIR_MODEL(person, WEIR_NESTED(home, address, .doc = "where"),
+           WEIR_NESTED(work, address, .optional = true), WEIR_NESTED(past, address, .max_len = 4),
+           WEIR_NESTED(orders, order, .max_len = WEIR_UNLIMITED),
+           WEIR_FIELD(urls, .min_len = 1, .max_len = 1000, .item_max_len = 2048,
+                      .item_format = "http-url"),
+           WEIR_FIELD(ratio, .min = 0, .max = 0.5), WEIR_FIELD(flag, .or_else = "true"),
+           WEIR_FIELD(small), WEIR_FIELD(large), WEIR_FIELD(wide, .max = 9007199254740991),
+           WEIR_FIELD(f, .name = "f/loat"), WEIR_FIELD(state, .one_of = "a|b\"", .optional = true),
+           WEIR_FIELD(numbers, .optional = true, .or_else = "not json"))
 
 typedef struct {
     int unused;
@@ -76,32 +73,39 @@ TEST(the_schema_says_what_the_decoder_enforces)
         "{\"type\":\"object\",\"title\":\"person\",\"properties\":{"
         "\"home\":{\"$ref\":\"#/components/schemas/address\",\"description\":\"where\"},"
         "\"work\":{\"anyOf\":[{\"$ref\":\"#/components/schemas/address\"},{\"type\":\"null\"}]},"
-        "\"past\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/address\"},\"maxItems\":4},"
+        "\"past\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/"
+        "address\"},\"maxItems\":4},"
         "\"orders\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/order\"}},"
-        "\"urls\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"maxLength\":2048,\"format\":\"uri\","
+        "\"urls\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"maxLength\":2048,\"format\":"
+        "\"uri\","
         "\"pattern\":\"^[Hh][Tt][Tt][Pp][Ss]?://\"},\"minItems\":1,\"maxItems\":1000},"
-        "\"ratio\":{\"type\":[\"number\",\"null\"],\"format\":\"double\",\"minimum\":0,\"maximum\":0.5},"
+        "\"ratio\":{\"type\":[\"number\",\"null\"],\"format\":\"double\",\"minimum\":0,\"maximum\":"
+        "0.5},"
         "\"flag\":{\"type\":\"boolean\",\"default\":true},"
         "\"small\":{\"type\":\"integer\",\"format\":\"uint8\",\"minimum\":0,\"maximum\":255},"
         "\"large\":{\"type\":\"integer\",\"format\":\"uint64\",\"minimum\":0},"
         "\"wide\":{\"type\":\"integer\",\"format\":\"int64\",\"maximum\":9007199254740991},"
         "\"f/loat\":{\"type\":\"number\",\"format\":\"float\"},"
         "\"state\":{\"type\":[\"string\",\"null\"],\"enum\":[\"a\",\"b\\\"\",null]},"
-        "\"numbers\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\",\"format\":\"int32\"},"
+        "\"numbers\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\",\"format\":"
+        "\"int32\"},"
         "\"maxItems\":10000}},"
-        "\"required\":[\"home\",\"past\",\"orders\",\"urls\",\"small\",\"large\",\"wide\",\"f/loat\"]}",
+        "\"required\":[\"home\",\"past\",\"orders\",\"urls\",\"small\",\"large\",\"wide\",\"f/"
+        "loat\"]}",
         schema.data);
     REQUIRE_RC(0, weir_model_schema(WEIR_MODEL_OF(bare), arena, &schema));
-    EXPECT_STR("{\"type\":\"object\",\"title\":\"bare\",\"properties\":{\"unused\":{\"type\":\"integer\","
-               "\"format\":\"int32\",\"default\":0}}}",
-               schema.data);
+    EXPECT_STR(
+        "{\"type\":\"object\",\"title\":\"bare\",\"properties\":{\"unused\":{\"type\":\"integer\","
+        "\"format\":\"int32\",\"default\":0}}}",
+        schema.data);
     weir_arena_free(arena);
 }
 
 TEST(a_schema_is_json)
 {
     weir_arena *arena = weir_arena_new(0);
-    const weir_model *models[] = {WEIR_MODEL_OF(order), WEIR_MODEL_OF(person), WEIR_MODEL_OF(address)};
+    const weir_model *models[] = {WEIR_MODEL_OF(order), WEIR_MODEL_OF(person),
+                                  WEIR_MODEL_OF(address)};
     for (size_t i = 0; i < 3; i++) {
         weir_str schema;
         struct weir__json json;
