@@ -188,7 +188,7 @@ static int read_integer(struct weir__model_report *report, const struct weir__mo
                                   "must be an integer, without fraction or exponent, is %.*s%s",
                                   SPELLED(number));
     uint64_t magnitude = number->mantissa;
-    bool negative = number->negative && (magnitude != 0 || !number->exact); /* -0 is 0 */
+    bool negative = number->negative;
     bool fits = number->exact && magnitude <= (negative ? kinds[kind].least : kinds[kind].greatest);
     if (!fits)
         return report_type_range(report, place, kind, rules, negative, number);

@@ -523,7 +523,7 @@ TEST(a_list_holds_its_limits_and_so_do_its_items)
     expect_errors(WEIR_MODEL_OF(lists), "{\"urls\":[]}", -EINVAL,
                   "/urls min_len must have at least 1 item, has 0");
     expect_errors(WEIR_MODEL_OF(lists),
-                  "{\"urls\":[\"http://a\",\"http://b\",\"http://c\",\"http://d\",5]}", -EINVAL,
+                  "{\"urls\":[\"http://a\",\"http://b\",\"http://c\",5,\"http://d\"]}", -EINVAL,
                   "/urls max_len must have at most 3 items, has 5");
     expect_errors(
         WEIR_MODEL_OF(lists),
