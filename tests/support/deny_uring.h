@@ -9,7 +9,8 @@
 #define WEIR_TESTS_SUPPORT_DENY_URING_H
 
 /* From now on io_uring_setup, io_uring_enter and io_uring_register fail with `code`: EPERM as under
- * seccomp, or ENOSYS as on an old kernel. Returns 0, or a negative errno when filters are refused. */
+ * seccomp, or ENOSYS as on an old kernel. Returns 0, or a negative errno when filters are
+ * refused. */
 int test_deny_uring(int code);
 
 #endif

@@ -10,8 +10,8 @@
  *
  * A test is registered by being written; its name is a sentence. Each runs in a process of its own
  * (and process group: what it starts ends with it), with a time limit. What it prints is shown when
- * it fails. An expectation that does not hold is recorded with its place and the test goes on: there
- * is no jump out of a test, because it may be running on the stack of a task.
+ * it fails. An expectation that does not hold is recorded with its place and the test goes on:
+ * there is no jump out of a test, because it may be running on the stack of a task.
  *
  * A program of tests takes parts of names as arguments and runs the tests that have one of them;
  * `--list` prints the names, `--here` runs in this process (for a debugger). It closes with a line

@@ -41,10 +41,10 @@ def main():
             places = sorted({int(m) for m in re.findall(r":(\d+):\d+: warning:", result.stderr)})
         for line in places[:SHOWN_MAX]:
             report.fault(path, line, "clang-format would change this",
-                         f"clang-format -i {os.path.relpath(path, report.root)}")
+                         f"scripts/format {os.path.relpath(path, report.root)}")
         long_lines = [i for i, text in enumerate(read(path).split("\n"), 1) if len(text) > 100]
         for line in long_lines[:SHOWN_MAX]:
-            report.fault(path, line, "is longer than 100 columns", "break it")
+            report.fault(path, line, "is longer than 100 columns", "scripts/format breaks comments; break the rest by hand")
         if not places and not long_lines:
             report.ok()
     report.close()

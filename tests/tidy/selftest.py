@@ -118,8 +118,40 @@ def run(check, added):
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+WORDS = 24 * "four "
+WRAPS = [
+    # what is over goes to the front of the next line of the paragraph
+    (f"/*\n * {WORDS}end\n * of it\n */\n",
+     f"/*\n * {18 * 'four '}four\n * {5 * 'four '}end of it\n */\n"),
+    # a field stays a field
+    (f"/**\n * Returns     {WORDS}end\n * Thread      any\n */\n",
+     f"/**\n * Returns     {16 * 'four '}four\n *             {7 * 'four '}end\n * Thread      any\n */\n"),
+    # code in a comment is left alone
+    (f"/*\n *     f({WORDS});\n */\n", f"/*\n *     f({WORDS});\n */\n"),
+    ("int a; /* " + WORDS + "*/\n",
+     "int a; /* " + 17 * "four " + "four\n          " + 5 * "four " + "four */\n"),
+]
+
+
+def wrap(before):
+    script = os.path.join(os.path.dirname(os.path.dirname(HERE)), "scripts", "wrap-comments")
+    with tempfile.NamedTemporaryFile("w+", suffix=".c") as file:
+        file.write(before)
+        file.flush()
+        subprocess.run([sys.executable, script, file.name], check=True)
+        with open(file.name, encoding="utf-8") as result:
+            return result.read()
+
+
 def main():
     passed = failed = 0
+    for before, wanted in WRAPS:
+        after = wrap(before)
+        if after == wanted:
+            passed += 1
+        else:
+            failed += 1
+            print(f"FAIL wrap-comments made of\n{before}this:\n{after}and not:\n{wanted}")
     for check, added, wanted in CASES:
         result = run(check, added)
         skipped = "skip:" in result.stdout
