@@ -87,7 +87,8 @@ typedef struct weir_route {
     const char *out_type;     /* and of its answer */
     size_t body_bytes_max;    /* 0: the server's (1 MiB); WEIR_UNLIMITED: none */
     int64_t timeout_ns;       /* of the handler; 0: the server's (30 s), none once it streams */
-    bool stream_body;         /* the handler reads the body with weir_body_read() as it comes */
+    bool stream_body;         /* the handler reads the body with weir_body_read() as it comes; the
+                                 default limit of time begins at the end of the body */
     bool eof_cancels; /* a client that has finished sending counts as gone (streams: always) */
     bool hidden;      /* left out of the documentation */
     bool probe;       /* outside the limit of requests in flight and outside the access log */
@@ -167,7 +168,7 @@ typedef struct weir_http_limits {
     size_t body_rate_min;        /* 240 bytes a second, after body_rate_grace_ns */
     size_t arena_bytes_max;      /* 4 MiB, beside the body */
     size_t conn_requests_max;    /* 10,000 */
-    size_t pipeline_max;         /* 16 requests parsed ahead */
+    size_t pipeline_bytes_max;   /* 16 KiB received behind a request in flight; then reading pauses */
     int64_t first_byte_timeout_ns; /* 10 s on a new connection */
     int64_t head_timeout_ns;     /* 10 s from its first byte */
     int64_t body_idle_timeout_ns; /* 15 s */
@@ -178,6 +179,8 @@ typedef struct weir_http_limits {
     int64_t conn_age_max_ns;     /* 1 h, give or take 10 % */
     int64_t linger_timeout_ns;   /* 2 s: reading on after a refusal, so that the client can see it */
     int64_t heartbeat_ns;        /* 15 s: silence after which a stream of events gets a comment */
+    int64_t drain_grace_ns;      /* 200 ms: how long a drain waits for a request that may be under way on
+                                    a connection that was used within the last second */
 } weir_http_limits;
 
 /* --- the server ------------------------------------------------------------------------------ */
@@ -193,7 +196,7 @@ typedef struct weir_http_access {
     uint64_t bytes_in;       /* of the body */
     uint64_t bytes_out;      /* of the answer, with its head */
     int64_t begun_at_ns;     /* on the clock of weir_now(), when the head was complete */
-    int64_t duration_ns;     /* until the answer was composed, or its stream had ended */
+    int64_t duration_ns;     /* until the answer was whole; it may still be on its way */
     bool cut;                /* the answer or the body was cut short: the client saw no proper end */
 } weir_http_access;
 
@@ -316,13 +319,12 @@ WEIR_API const char *weir_request_query(weir_request *request, const char *name)
  * @param out_pairs  valid as long as the request
  * @param out_count  how many
  *
- * Returns     0, or -ENOMEM: memory or the arena's limit is used up
+ * Returns     nothing
  * Checkpoint  no
  * Thread      the request's loop
  */
-WEIR_API WEIR_MUST_CHECK int weir_request_query_pairs(weir_request *request,
-                                                      const weir_model_pair **out_pairs,
-                                                      size_t *out_count);
+WEIR_API void weir_request_query_pairs(weir_request *request, const weir_model_pair **out_pairs,
+                                       size_t *out_count);
 
 /**
  * The query as a struct: what WEIR_QUERY() calls.
@@ -683,12 +685,11 @@ WEIR_API WEIR_MUST_CHECK int weir_http_problem_errors(weir_request *request, int
  * Returns     0 or a negative errno
  * Errors      -EINVAL, -EALREADY, -ENOMEM  as weir_respond_bytes()
  *             -EPIPE                       the client is gone
- *             -ECANCELED                   the handler's scope is cancelled
- * Checkpoint  when answers before it have to be sent first
+ * Checkpoint  no
  * Thread      the request's task
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_stream_begin(weir_request *request, int status,
-                                                               const char *content_type);
+WEIR_API WEIR_MUST_CHECK int weir_stream_begin(weir_request *request, int status,
+                                               const char *content_type);
 
 /**
  * The same for an answer of a known length: a handler that writes less is cut, so that the client sees
@@ -701,13 +702,11 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_stream_begin(weir_request *req
  *
  * Returns     0 or a negative errno
  * Errors      as weir_stream_begin()
- * Checkpoint  when answers before it have to be sent first
+ * Checkpoint  no
  * Thread      the request's task
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_stream_begin_sized(weir_request *request,
-                                                                     int status,
-                                                                     const char *content_type,
-                                                                     uint64_t size);
+WEIR_API WEIR_MUST_CHECK int weir_stream_begin_sized(weir_request *request, int status,
+                                                     const char *content_type, uint64_t size);
 
 /**
  * Write a piece. Small pieces are collected for at most a millisecond; a client that does not read is
@@ -750,10 +749,10 @@ WEIR_API WEIR_MUST_CHECK int weir_stream_flush(weir_request *request);
  * Returns     0 or a negative errno
  * Errors      as weir_stream_write(), and
  *             -ENODATA  less was written than announced: the connection will be cut
- * Checkpoint  when what was written has to be sent first
+ * Checkpoint  no
  * Thread      the request's task
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_stream_end(weir_request *request);
+WEIR_API WEIR_MUST_CHECK int weir_stream_end(weir_request *request);
 
 /**
  * Begin a stream of events (server-sent events). It has no time limit unless the route sets one; the
@@ -763,11 +762,11 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_stream_end(weir_request *reque
  *
  * Returns     0 or a negative errno
  * Errors      as weir_stream_begin()
- * Checkpoint  when answers before it have to be sent first
+ * Checkpoint  no
  * Thread      the request's task
  * Source      HTML standard, section "Server-sent events"
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_sse_begin(weir_request *request);
+WEIR_API WEIR_MUST_CHECK int weir_sse_begin(weir_request *request);
 
 /**
  * Send one event. After 15 s of silence the server sends a comment by itself.

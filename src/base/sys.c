@@ -372,6 +372,15 @@ int weir__sys_setsockopt_int(int fd, int level, int option, int value)
     return rc;
 }
 
+int weir__sys_reset_on_close(int fd)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    int rc = fault();
+    if (rc == 0)
+        CALL(rc, setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now));
+    return rc;
+}
+
 int weir__sys_getsockopt_int(int fd, int level, int option, int *out_value)
 {
     int rc = fault();

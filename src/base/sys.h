@@ -65,6 +65,8 @@ ssize_t weir__sys_send(int fd, const void *buffer, size_t size, int flags)
 ssize_t weir__sys_sendmsg(int fd, const struct msghdr *message, int flags) WEIR_MUST_CHECK;
 int weir__sys_shutdown(int fd, int how) WEIR_MUST_CHECK;
 int weir__sys_setsockopt_int(int fd, int level, int option, int value) WEIR_MUST_CHECK;
+/* From now on a close drops what is unsent, and the peer hears a reset instead of an end. */
+int weir__sys_reset_on_close(int fd) WEIR_MUST_CHECK;
 int weir__sys_getsockopt_int(int fd, int level, int option, int *out_value) WEIR_MUST_CHECK;
 int weir__sys_getsockname(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_MUST_CHECK;
 int weir__sys_getpeername(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_MUST_CHECK;

@@ -1,0 +1,568 @@
+/*
+ * server.c - opening, accepting, draining, closing; what the connections of a server share
+ *
+ * Records, blocks and arenas come from free lists of the server, last in first out, so that a busy
+ * server works on memory that is in the cache and a request on a kept connection allocates nothing.
+ *
+ * Runs on  the loop's own thread. An acceptor is a task of the server's group, as requests are.
+ * Holds    1. The lists idle and busy hold every connection whose record is in use.
+ *          2. A drain never begins again: retiring, draining and closing only become true.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include <weir/failure.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/sys.h"
+#include "http/request.h"
+#include "http/server.h"
+#include "net/net.h"
+
+enum {
+    FREE_BLOCKS_MAX = 256, /* 1 MiB */
+    FREE_REQUESTS_MAX = 64,
+    FREE_CONNS_MAX = 1024, /* 512 KiB */
+    DESCRIPTORS_PERCENT = 80,
+};
+
+static const weir_model_table *no_fields(void)
+{
+    static const weir_model_table table = {NULL, 0};
+    return &table;
+}
+
+const weir_model weir_none_weir_model = {
+    .name = "weir_none", .size = sizeof(weir_none), .table = no_fields};
+
+/* --- free lists -------------------------------------------------------------------------------------- */
+
+struct weir__http_block *weir__http_block_take(weir_http_server *server, size_t bytes)
+{
+    enum { ROOM = WEIR__HTTP_BLOCK_BYTES - (int)sizeof(struct weir__http_block) };
+    struct weir__http_block *block = NULL;
+    size_t room = bytes <= ROOM ? ROOM : bytes;
+    if (room == ROOM && server->free_blocks != NULL) {
+        block = server->free_blocks;
+        server->free_blocks = block->next;
+        server->free_block_count--;
+    } else {
+        size_t size;
+        if (__builtin_add_overflow(room, sizeof *block, &size))
+            return NULL;
+        block = weir__base_alloc(size);
+        if (block == NULL)
+            return NULL;
+    }
+    block->next = NULL;
+    block->data = block->memory;
+    block->capacity = room;
+    block->pooled = room == ROOM;
+    block->start = block->ready = block->end = 0;
+    block->resume = (struct weir__http_resume){0};
+    return block;
+}
+
+void weir__http_block_give(weir_http_server *server, struct weir__http_block *block)
+{
+    if (!block->pooled || server->free_block_count >= FREE_BLOCKS_MAX) {
+        weir__base_free(block);
+        return;
+    }
+    block->next = server->free_blocks;
+    server->free_blocks = block;
+    server->free_block_count++;
+}
+
+struct weir_request *weir__http_request_take(weir_http_server *server)
+{
+    struct weir_request *request = server->free_requests;
+    if (request != NULL) {
+        server->free_requests = request->next_free;
+        server->free_request_count--;
+        return request;
+    }
+    request = weir__base_alloc_zero(sizeof *request);
+    if (request == NULL)
+        return NULL;
+    request->server = server;
+    size_t bytes_max = server->options.limits.arena_bytes_max;
+    weir__arena_init(&request->arena, &server->arena_pool,
+                     bytes_max == WEIR_UNLIMITED ? 0 : bytes_max);
+    request->head.fields.items = request->fields;
+    request->head.fields.count_max = server->options.limits.head_fields_max;
+    return request;
+}
+
+static void free_request(struct weir_request *request)
+{
+    weir__arena_deinit(&request->arena);
+    weir__base_free(request);
+}
+
+void weir__http_request_give(weir_http_server *server, struct weir_request *request)
+{
+    request->conn = NULL;
+    if (server->free_request_count >= FREE_REQUESTS_MAX) {
+        free_request(request);
+        return;
+    }
+    request->next_free = server->free_requests;
+    server->free_requests = request;
+    server->free_request_count++;
+}
+
+struct weir__http_conn *weir__http_conn_take(weir_http_server *server)
+{
+    struct weir__http_conn *conn = server->free_conns;
+    if (conn != NULL) {
+        server->free_conns = conn->next_free;
+        server->free_conn_count--;
+        memset(conn, 0, sizeof *conn);
+    } else {
+        conn = weir__base_alloc_zero(sizeof *conn);
+        if (conn == NULL)
+            return NULL;
+    }
+    conn->server = server;
+    weir__list_init(&conn->dirty);
+    weir__list_append(&server->idle, &conn->link);
+    server->stats.conn_count++;
+    server->stats.idle_count++;
+    return conn;
+}
+
+void weir__http_conn_give(weir_http_server *server, struct weir__http_conn *conn)
+{
+    assert(conn->out == NULL && conn->in == NULL && !conn->working);
+    weir__core_alarm_clear(server->loop, &conn->alarm);
+    weir__list_remove(&conn->link);
+    server->stats.conn_count--;
+    if (conn->state == WEIR__HTTP_CONN_IDLE)
+        server->stats.idle_count--;
+    if (server->free_conn_count >= FREE_CONNS_MAX || server->closing) {
+        weir__base_free(conn);
+    } else {
+        conn->next_free = server->free_conns;
+        server->free_conns = conn;
+        server->free_conn_count++;
+    }
+    weir__core_wake_first(&server->room_waiters, 0);
+    if (server->closing && server->stats.conn_count == 0)
+        weir__http_server_quiet(server);
+}
+
+void weir__http_server_quiet(weir_http_server *server)
+{
+    while (weir__core_wake_first(&server->quiet_waiters, 0))
+        ;
+}
+
+static void free_lists(weir_http_server *server)
+{
+    while (server->free_blocks != NULL) {
+        struct weir__http_block *block = server->free_blocks;
+        server->free_blocks = block->next;
+        weir__base_free(block);
+    }
+    while (server->free_requests != NULL) {
+        struct weir_request *request = server->free_requests;
+        server->free_requests = request->next_free;
+        free_request(request);
+    }
+    while (server->free_conns != NULL) {
+        struct weir__http_conn *conn = server->free_conns;
+        server->free_conns = conn->next_free;
+        weir__base_free(conn);
+    }
+    weir__arena_pool_deinit(&server->arena_pool);
+    weir__buffer_deinit(&server->json);
+}
+
+/* --- what all answers share ---------------------------------------------------------------------------- */
+
+static void write_date(weir_http_server *server)
+{
+    int64_t wall_ns = weir__base_wall_now();
+    char *text = server->date;
+    server->date_size = 0;
+    server->date_until_ns = server->loop->now_ns + WEIR_SEC - wall_ns % WEIR_SEC;
+    memcpy(text, "Date: ", 6);
+    if (weir__http_date_format(wall_ns / WEIR_SEC, text + 6) < 0)
+        return; // a clock beyond the year 9999: RFC 9110 section 6.6.1 allows to say nothing
+    memcpy(text + 6 + WEIR__HTTP_DATE_BYTES, "\r\n", 2);
+    server->date_size = 6 + WEIR__HTTP_DATE_BYTES + 2;
+}
+
+weir_str weir__http_date_line(weir_http_server *server)
+{
+    if (server->loop->now_ns >= server->date_until_ns)
+        write_date(server);
+    return (weir_str){server->date, server->date_size};
+}
+
+void weir__http_limit_hit(weir_http_server *server, weir_http_limit limit,
+                          struct weir__http_conn *conn)
+{
+    const weir_http_hooks *hooks = &server->options.hooks;
+    server->stats.limit_count[limit]++;
+    if (hooks->limit_hit == NULL)
+        return;
+    char peer[WEIR__HTTP_PEER_BYTES] = "";
+    if (conn != NULL)
+        weir__http_conn_peer(conn, peer);
+    hooks->limit_hit(hooks->arg, limit, peer);
+}
+
+const char *weir_http_limit_name(weir_http_limit limit)
+{
+    static const char *const names[WEIR_HTTP_LIMIT_COUNT] = {
+        [WEIR_HTTP_LIMIT_CONNECTIONS] = "connections",
+        [WEIR_HTTP_LIMIT_IN_FLIGHT] = "in_flight",
+        [WEIR_HTTP_LIMIT_FIRST_BYTE] = "first_byte",
+        [WEIR_HTTP_LIMIT_HEAD_TIME] = "head_time",
+        [WEIR_HTTP_LIMIT_LINE_BYTES] = "line_bytes",
+        [WEIR_HTTP_LIMIT_HEAD_BYTES] = "head_bytes",
+        [WEIR_HTTP_LIMIT_QUERY_COUNT] = "query_count",
+        [WEIR_HTTP_LIMIT_BODY_BYTES] = "body_bytes",
+        [WEIR_HTTP_LIMIT_BODY_IDLE] = "body_idle",
+        [WEIR_HTTP_LIMIT_BODY_RATE] = "body_rate",
+        [WEIR_HTTP_LIMIT_HANDLER_TIME] = "handler_time",
+        [WEIR_HTTP_LIMIT_WRITE_STALL] = "write_stall",
+        [WEIR_HTTP_LIMIT_IDLE] = "idle",
+        [WEIR_HTTP_LIMIT_CONN_REQUESTS] = "conn_requests",
+        [WEIR_HTTP_LIMIT_CONN_AGE] = "conn_age",
+        [WEIR_HTTP_LIMIT_PIPELINE] = "pipeline",
+        [WEIR_HTTP_LIMIT_ARENA_BYTES] = "arena_bytes",
+    };
+    return (unsigned)limit < WEIR_HTTP_LIMIT_COUNT ? names[limit] : "";
+}
+
+static void flush_dirty(struct weir__alarm *alarm)
+{
+    weir_http_server *server = WEIR__CONTAINER(alarm, weir_http_server, flush_alarm);
+    struct weir__list *node;
+    while ((node = weir__list_take_first(&server->dirty)) != NULL)
+        weir__http_out_start(WEIR__CONTAINER(node, struct weir__http_conn, dirty));
+}
+
+/* --- limits ----------------------------------------------------------------------------------------------- */
+
+static int set_size(size_t *limit, size_t otherwise)
+{
+    if (*limit == 0)
+        *limit = otherwise;
+    return 0;
+}
+
+static int set_time(int64_t *limit_ns, int64_t otherwise_ns)
+{
+    if (*limit_ns < 0)
+        return -EINVAL;
+    if (*limit_ns == 0)
+        *limit_ns = otherwise_ns;
+    return 0;
+}
+
+static size_t connections_default(void)
+{
+    size_t descriptors = (size_t)weir__sys_raise_fd_limit();
+    size_t most = descriptors / 100 * DESCRIPTORS_PERCENT;
+    return most > 0 && most < 10000 ? most : 10000;
+}
+
+static int set_limits(weir_http_limits *limits)
+{
+    set_size(&limits->connections_max, connections_default());
+    set_size(&limits->in_flight_max, 2048);
+    set_size(&limits->line_bytes_max, 8 * 1024);
+    set_size(&limits->head_bytes_max, 32 * 1024);
+    set_size(&limits->head_fields_max, WEIR__HTTP_FIELD_COUNT_MAX);
+    set_size(&limits->query_params_max, 1000);
+    set_size(&limits->body_bytes_max, 1024 * 1024);
+    set_size(&limits->body_discard_max, 256 * 1024);
+    set_size(&limits->body_rate_min, 240);
+    set_size(&limits->arena_bytes_max, 4 * 1024 * 1024);
+    set_size(&limits->conn_requests_max, 10000);
+    set_size(&limits->pipeline_bytes_max, 16 * 1024);
+    if (limits->head_fields_max > WEIR__HTTP_FIELD_COUNT_MAX)
+        return weir_fail(-EINVAL, "head_fields_max is at most %d", WEIR__HTTP_FIELD_COUNT_MAX);
+    const struct {
+        int64_t *limit_ns;
+        int64_t otherwise_ns;
+    } times[] = {
+        {&limits->first_byte_timeout_ns, 10 * WEIR_SEC}, {&limits->head_timeout_ns, 10 * WEIR_SEC},
+        {&limits->body_idle_timeout_ns, 15 * WEIR_SEC},  {&limits->body_rate_grace_ns, 10 * WEIR_SEC},
+        {&limits->handler_timeout_ns, 30 * WEIR_SEC},    {&limits->write_timeout_ns, 30 * WEIR_SEC},
+        {&limits->idle_timeout_ns, 75 * WEIR_SEC},       {&limits->conn_age_max_ns, WEIR_HOUR},
+        {&limits->linger_timeout_ns, 2 * WEIR_SEC},      {&limits->heartbeat_ns, 15 * WEIR_SEC},
+        {&limits->drain_grace_ns, 200 * WEIR_MS},
+    };
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        if (set_time(times[i].limit_ns, times[i].otherwise_ns) < 0)
+            return weir_fail(-EINVAL, "a limit of time is negative");
+    return 0;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------ */
+
+static void end_silence(struct weir__alarm *alarm);
+
+int weir_http_server_open(const weir_router *router, const weir_http_server_options *options,
+                          weir_http_server **out_server)
+{
+    if (weir__core_task() == NULL)
+        return -EPERM;
+    weir_http_server *server = weir__base_alloc_zero(sizeof *server);
+    if (server == NULL)
+        return -ENOMEM;
+    server->loop = weir__core_loop();
+    server->router = router;
+    if (options != NULL)
+        server->options = *options;
+    if (server->options.name == NULL)
+        server->options.name = "http";
+    int rc = set_limits(&server->options.limits);
+    if (rc < 0)
+        goto free_server;
+    const weir_http_limits *limits = &server->options.limits;
+    server->head_limits = (struct weir__http_head_limits){
+        .line_bytes_max = limits->line_bytes_max,
+        .fields_bytes_max = limits->head_bytes_max,
+        .field_count_max = limits->head_fields_max,
+    };
+    weir__list_init(&server->idle);
+    weir__list_init(&server->busy);
+    weir__list_init(&server->dirty);
+    weir__list_init(&server->acceptors);
+    weir__list_init(&server->room_waiters);
+    weir__list_init(&server->quiet_waiters);
+    server->flush_alarm.fire = flush_dirty;
+    server->drain_alarm.fire = end_silence;
+    weir__buffer_init(&server->json);
+    weir__base_random_bytes(&server->random_state, sizeof server->random_state);
+    rc = weir_group_open(&server->group, &(weir_group_options){.policy = WEIR_COLLECT_ALL,
+                                                               .name = server->options.name});
+    if (rc < 0)
+        goto free_server;
+    *out_server = server;
+    return 0;
+
+free_server:
+    weir__base_free(server);
+    return rc;
+}
+
+/* --- accepting ------------------------------------------------------------------------------------------------ */
+
+/* Make room by closing the connection that has been idle for the longest time. */
+static void close_oldest(weir_http_server *server)
+{
+    if (weir__list_empty(&server->idle))
+        return;
+    weir__http_conn_drop(WEIR__CONTAINER(server->idle.next, struct weir__http_conn, link));
+}
+
+/* Checkpoint: until one more connection is allowed. */
+static int wait_for_room(weir_http_server *server)
+{
+    while (server->stats.conn_count >= server->options.limits.connections_max) {
+        weir__http_limit_hit(server, WEIR_HTTP_LIMIT_CONNECTIONS, NULL);
+        close_oldest(server);
+        int rc = weir__core_checkpoint();
+        if (rc == 0)
+            rc = weir__core_park_in(&server->room_waiters, WEIR_WAIT_OTHER, server);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int accept_one(struct weir__http_acceptor *acceptor)
+{
+    weir_http_server *server = acceptor->server;
+    int rc = wait_for_room(server);
+    if (rc < 0)
+        return rc;
+    weir_address peer;
+    int fd = weir__net_accept_fd(acceptor->listener, &peer);
+    if (fd < 0)
+        return fd;
+    rc = weir__http_conn_open(server, fd, (const struct sockaddr *)(const void *)&peer.storage);
+    return rc < 0 ? weir__net_accept_pause(acceptor->listener) : 0;
+}
+
+static int accept_connections(void *arg)
+{
+    struct weir__http_acceptor *acceptor = arg;
+    int rc = 0;
+    while (rc == 0)
+        rc = accept_one(acceptor);
+    weir__list_remove(&acceptor->link);
+    weir__base_free(acceptor);
+    // Its listener was closed, or the server drains: neither is a failure of this task.
+    return rc == -ECANCELED || rc == -EBADF ? 0 : rc;
+}
+
+int weir_http_server_listen(weir_http_server *server, weir_listener *listener)
+{
+    if (server->draining)
+        return -ESHUTDOWN;
+    struct weir__http_acceptor *acceptor = weir__base_alloc(sizeof *acceptor);
+    if (acceptor == NULL)
+        return -ENOMEM;
+    *acceptor = (struct weir__http_acceptor){.server = server, .listener = listener};
+    weir__list_init(&acceptor->link);
+    int rc = weir__core_spawn(server->group, "http accept", accept_connections, acceptor,
+                              &acceptor->task);
+    if (rc < 0) {
+        weir__base_free(acceptor);
+        return rc;
+    }
+    weir__list_append(&server->acceptors, &acceptor->link);
+    return 0;
+}
+
+int weir_http_server_adopt(weir_http_server *server, int fd)
+{
+    int rc = 0;
+    if (server->draining)
+        rc = -ESHUTDOWN;
+    else if (server->stats.conn_count >= server->options.limits.connections_max)
+        rc = -EBUSY;
+    if (rc < 0) {
+        weir__io_close(fd);
+        return rc;
+    }
+    struct sockaddr_storage peer = {0};
+    socklen_t size = sizeof peer;
+    bool known = weir__sys_getpeername(fd, (struct sockaddr *)(void *)&peer, &size) == 0;
+    return weir__http_conn_open(server, fd,
+                                known ? (const struct sockaddr *)(const void *)&peer : NULL);
+}
+
+/* --- draining --------------------------------------------------------------------------------------------------- */
+
+static void each_conn(struct weir__list *list, void (*fn)(struct weir__http_conn *conn))
+{
+    struct weir__list *next;
+    for (struct weir__list *node = list->next; node != list; node = next) {
+        next = node->next; // the connection may leave the list
+        fn(WEIR__CONTAINER(node, struct weir__http_conn, link));
+    }
+}
+
+static void retire_conn(struct weir__http_conn *conn)
+{
+    if (conn->request != NULL)
+        weir__http_sse_retire(conn->request);
+}
+
+void weir_http_server_retire(weir_http_server *server)
+{
+    if (server->retiring)
+        return;
+    server->retiring = true;
+    each_conn(&server->busy, retire_conn);
+}
+
+static void close_idle(struct weir__http_conn *conn)
+{
+    if (!conn->sending)
+        weir__http_conn_drop(conn);
+}
+
+static void close_silent(struct weir__http_conn *conn)
+{
+    if (weir__http_conn_is_silent(conn))
+        close_idle(conn);
+}
+
+static void end_silence(struct weir__alarm *alarm)
+{
+    each_conn(&WEIR__CONTAINER(alarm, weir_http_server, drain_alarm)->idle, close_idle);
+}
+
+static void stop_accepting(weir_http_server *server)
+{
+    struct weir__list *node;
+    for (node = server->acceptors.next; node != &server->acceptors; node = node->next)
+        weir_ignore(weir_task_cancel(WEIR__CONTAINER(node, struct weir__http_acceptor, link)->task,
+                                     "the server drains"),
+                    "it has ended, then");
+}
+
+void weir_http_server_drain(weir_http_server *server)
+{
+    weir_http_server_retire(server);
+    if (server->draining)
+        return;
+    server->draining = true;
+    server->stats.draining = true;
+    stop_accepting(server);
+    each_conn(&server->idle, close_silent);
+    if (!weir__list_empty(&server->idle))
+        weir__core_alarm_set(server->loop, &server->drain_alarm,
+                             weir__base_add_ns(server->loop->now_ns,
+                                               server->options.limits.drain_grace_ns));
+}
+
+int weir_http_server_wait_idle(weir_http_server *server)
+{
+    int rc = weir__core_checkpoint();
+    if (rc == 0 && server->working_count == 0)
+        weir__core_completed_at_once();
+    while (rc == 0 && server->working_count > 0)
+        rc = weir__core_park_in(&server->quiet_waiters, WEIR_WAIT_OTHER, server);
+    return rc;
+}
+
+/* --- closing ------------------------------------------------------------------------------------------------------- */
+
+static int may_close(const weir_http_server *server)
+{
+    const weir_task *task = weir__core_task();
+    if (task == NULL || server->loop != weir__core_loop())
+        return -EPERM;
+    if (server->group->owner == task)
+        return 0;
+    return task->group == server->group ? -EDEADLK : -EPERM;
+}
+
+/* A release: it cannot be left early. */
+static void wait_until_gone(weir_http_server *server)
+{
+    while (server->stats.conn_count > 0) {
+        struct weir__waiter waiter = {.task = weir__core_task()};
+        weir__list_append(&server->quiet_waiters, &waiter.link);
+        weir__core_park(WEIR_WAIT_OTHER, server, NULL);
+    }
+}
+
+int weir_http_server_close(weir_http_server *server)
+{
+    if (server == NULL)
+        return 0;
+    int rc = may_close(server);
+    if (rc < 0)
+        return rc;
+    weir_http_server_drain(server);
+    server->closing = true;
+    weir_group_cancel(server->group, "the server closes");
+    // Tasks answer their failures themselves; what the group says is that it was cancelled.
+    weir_ignore(weir_group_close(server->group, 0), "as above");
+    each_conn(&server->idle, weir__http_conn_drop);
+    each_conn(&server->busy, weir__http_conn_drop);
+    wait_until_gone(server);
+    weir__core_alarm_clear(server->loop, &server->flush_alarm);
+    weir__core_alarm_clear(server->loop, &server->drain_alarm);
+    free_lists(server);
+    weir__base_free(server);
+    return 0;
+}
+
+void weir_http_server_stats_get(const weir_http_server *server, weir_http_server_stats *out_stats)
+{
+    *out_stats = server->stats;
+}
