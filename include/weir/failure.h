@@ -51,7 +51,7 @@ WEIR_BEGIN_DECLS
  *
  * Returns     code
  * Checkpoint  no
- * Thread      any; outside a task the message is dropped
+ * Thread      any; outside a task and a job the message is dropped
  * Source      rule F2
  */
 WEIR_API int weir_fail(int code, const char *format, ...) WEIR_PRINTF(2, 3);

@@ -5,6 +5,7 @@
 #define WEIR_WEIR_H
 
 #include <weir/base.h>
+#include <weir/exec.h>
 #include <weir/failure.h>
 #include <weir/group.h>
 #include <weir/log.h>

@@ -64,6 +64,11 @@ void weir__base_thread_join(struct weir__thread *thread)
     must_be_zero(pthread_join(thread->handle, NULL));
 }
 
+void weir__base_thread_detach(struct weir__thread *thread)
+{
+    must_be_zero(pthread_detach(thread->handle));
+}
+
 void weir__base_sigpipe_hold(struct weir__sigpipe *out_held)
 {
     sigset_t set;

@@ -37,6 +37,8 @@ typedef void *weir__thread_fn(void *arg);
 int weir__base_thread_start(struct weir__thread *out_thread, const char *name, weir__thread_fn *fn,
                             void *arg) WEIR_MUST_CHECK;
 void weir__base_thread_join(struct weir__thread *thread);
+/* Instead of join, for a thread that nobody can wait for: its resources go when it ends. */
+void weir__base_thread_detach(struct weir__thread *thread);
 
 /* Between the two, a write to a closed pipe on this thread gives -EPIPE and no signal. */
 struct weir__sigpipe {

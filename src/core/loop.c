@@ -279,9 +279,11 @@ static void free_groups(weir_loop *loop)
 
 static void loop_close(weir_loop *loop)
 {
-    for (size_t i = 0; i < sizeof local_clear / sizeof local_clear[0]; i++)
-        if (loop->locals[i] != NULL && local_clear[i] != NULL)
-            local_clear[i](loop->locals[i]);
+    for (size_t i = 0; i < sizeof local_clear / sizeof local_clear[0]; i++) {
+        void (*clear)(void *local) = __atomic_load_n(&local_clear[i], __ATOMIC_ACQUIRE);
+        if (loop->locals[i] != NULL && clear != NULL)
+            clear(loop->locals[i]);
+    }
     weir__ledger_settle(loop);
     drain_backend(loop);
     weir__remote_close(loop);

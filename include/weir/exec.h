@@ -1,0 +1,179 @@
+/*
+ * weir/exec.h - threads for work that would block a loop
+ *
+ * A call that waits inside the kernel or computes for long stops every task of its loop. Offloaded,
+ * it runs on a thread of a pool while only the calling task is parked:
+ *
+ *     struct resize job = {.image = image};
+ *     int rc = weir_offload(NULL, resize, &job);      // NULL: the pool that every process has
+ *
+ * What runs there is a job: an ordinary function, free to block, but not a task: calls marked
+ * WEIR_CHECKPOINT return -EPERM in it. Nobody can interrupt it; it can ask weir_job_cancelled() and
+ * leave early. Its caller waits for it in every case, so arg may lie on the caller's stack. A job
+ * that may be left running is declared so, see weir_offload_options.abandon.
+ */
+#ifndef WEIR_EXEC_H
+#define WEIR_EXEC_H
+
+#include <weir/base.h>
+#include <weir/task.h>
+
+/** A set of threads with a queue in front. */
+typedef struct weir_pool weir_pool;
+
+/** What a pool runs: 0 or more, or a negative errno; the caller gets it back. */
+typedef int weir_job_fn(void *arg);
+
+/** How a pool behaves. Zero is the default of each field. */
+typedef struct weir_pool_options {
+    const char *name;   /* of its threads and in reports; 15 bytes are kept; NULL: "exec" */
+    size_t threads_max; /* 0: twice the CPUs and four, at most 32; 1: a lane, jobs run one after
+                                the other in the order they came */
+    size_t queue_max;   /* jobs waiting for a thread above which `nowait` is refused; 0: 1024 */
+    int64_t idle_timeout_ns; /* a thread without work leaves after this; 0: 30 s */
+    int64_t close_budget_ns; /* how long close waits for running jobs; 0: 5 s */
+} weir_pool_options;
+
+/** How to run one job. Zero is the default of each field. */
+typedef struct weir_offload_options {
+    const char *name; /* kept while the job lives, for reports; usually a literal; may be NULL */
+    bool nowait;      /* -EBUSY when queue_max jobs wait already, instead of waiting behind them */
+    /* When set, the job may be left running: a caller that is cancelled returns -ECANCELED at once.
+       Then, and whenever the call returns -ECANCELED, arg is the job's, and `abandon` releases it
+       once nobody uses it any more, on whatever thread that is. So arg must not lie on the caller's
+       stack. On every other return arg is still the caller's. */
+    void (*abandon)(void *arg);
+} weir_offload_options;
+
+/** A snapshot of a pool. */
+typedef struct weir_pool_stats {
+    size_t threads; /* alive */
+    size_t threads_max;
+    size_t running; /* jobs on threads, abandoned ones included */
+    size_t queued;  /* jobs waiting for a thread */
+    size_t queue_max;
+    int64_t oldest_wait_ns; /* of the job that has waited longest for a thread; 0: none waits */
+    uint64_t finished;      /* jobs that ran to their end, since the pool was opened */
+    uint64_t cancelled;     /* jobs removed before they began */
+    uint64_t abandoned;     /* jobs left running by their callers */
+    uint64_t refused;       /* calls that got -EBUSY */
+} weir_pool_stats;
+
+WEIR_BEGIN_DECLS
+
+/**
+ * Open a pool. Threads are started when there is work for them.
+ *
+ * @param options   borrowed; NULL for the defaults
+ * @param out_pool  to be closed with weir_pool_close()
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ENOMEM  no memory
+ *             -EINVAL  a negative duration, or threads without limit
+ * Checkpoint  no
+ * Thread      any
+ */
+WEIR_API WEIR_MUST_CHECK int weir_pool_open(const weir_pool_options *options, weir_pool **out_pool);
+
+/**
+ * End a pool: no new jobs; those that were accepted run, weir_job_cancelled() is true in them, and
+ * their callers get their results; then the threads end. It cannot be left early: cancellation does
+ * not shorten it, but its budget does (weir_pool_options.close_budget_ns). What runs even then is
+ * reported and left running; it stays safe, and its memory with it.
+ *
+ * @param pool  taken; NULL does nothing. Nobody may begin to use it any more
+ *
+ * Returns     nothing
+ * Checkpoint  while a job runs: other tasks go on. Outside a task it blocks the thread
+ * Thread      the loop that opened it; for one that was opened outside loops, any
+ * Source      rules X7, O8
+ */
+WEIR_API WEIR_CHECKPOINT void weir_pool_close(weir_pool *pool);
+
+/**
+ * Run a job on a thread of a pool and wait for it; only the calling task waits.
+ *
+ * A cancelled caller leaves the queue: then fn never runs. Once fn runs, the caller waits for its
+ * end and gets its result; meanwhile weir_job_cancelled() says to the job that nobody wants it any
+ * more. What the job says with weir_fail() is the caller's as if it had said it itself.
+ *
+ * @param pool  open; NULL: the default pool, shared by the process, made when it is first used and
+ *              closed with the last loop that used it
+ * @param fn    runs at most once, on another thread
+ * @param arg   passed to fn; the caller's again when this returns
+ *
+ * Returns     what fn returned, or a negative errno when fn never ran
+ * Errors      -ECANCELED  the caller's scope is cancelled, and fn did not begin (or returned this)
+ *             -ESHUTDOWN  the pool is being closed
+ *             -ENOMEM     no memory for the first thread
+ *             -EAGAIN     no thread could be started, and there is none yet
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules X5, O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_offload(weir_pool *pool, weir_job_fn *fn,
+                                                          void *arg);
+
+/**
+ * The same with options.
+ *
+ * @param pool     as weir_offload()
+ * @param options  borrowed; NULL for the defaults
+ * @param fn       as weir_offload()
+ * @param arg      as weir_offload(); with options->abandon taken when this returns -ECANCELED
+ *
+ * Returns     as weir_offload()
+ * Errors      as weir_offload(), and
+ *             -EBUSY      options->nowait and queue_max jobs wait
+ *             -ECANCELED  with options->abandon also when fn runs on
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules X5, O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_offload_with(weir_pool *pool,
+                                                               const weir_offload_options *options,
+                                                               weir_job_fn *fn, void *arg);
+
+/**
+ * Whether nobody waits for the result of this job any more, or its pool is being closed: leave
+ * soon.
+ *
+ * Returns     true when it should; false outside a job
+ * Checkpoint  no
+ * Thread      any; of use in a job
+ * Source      rule X5
+ */
+WEIR_API bool weir_job_cancelled(void);
+
+/**
+ * From a job: run a function in the task that waits for it, with its scopes, deadline and loop, and
+ * wait for what it comes to. The thread blocks meanwhile.
+ *
+ * @param fn   runs in the caller's task, where it may park; at most once
+ * @param arg  passed to fn
+ *
+ * Returns     what fn returned, or a negative errno when fn never ran
+ * Errors      -ESTALE  the caller has abandoned the job
+ *             -EPERM   called outside a job
+ * Checkpoint  no: it blocks the thread of the job
+ * Thread      of a pool, in a job
+ * Source      rule X6
+ */
+WEIR_API WEIR_MUST_CHECK int weir_job_call(weir_task_fn *fn, void *arg);
+
+/**
+ * What a pool is doing.
+ *
+ * @param pool       open; NULL: the default pool, all zero while there is none
+ * @param out_stats  written
+ *
+ * Returns     nothing
+ * Checkpoint  no
+ * Thread      any
+ */
+WEIR_API void weir_pool_stats_read(weir_pool *pool, weir_pool_stats *out_stats);
+
+WEIR_END_DECLS
+
+#endif

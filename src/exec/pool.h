@@ -1,0 +1,106 @@
+/*
+ * pool.h - threads, the jobs they run, and the queue between them and the loops
+ *
+ * offload.c is the side of the tasks, pool.c that of the threads, process.c keeps the pool that
+ * every process has.
+ *
+ * A job lives on the stack of the task that waits for it, so the queue costs no memory however long
+ * it is; only one that may be abandoned has memory of its own. The lock of the pool guards every
+ * field but those that say otherwise, and the places of all its jobs.
+ *
+ * Holds  1. A job is in the queue exactly while QUEUED, in `running` exactly while RUNNING.
+ *        2. DONE is final: its thread sends the job home (by post) and does not touch it again, and
+ *           no cancellation does. So the result wins (O4).
+ *        3. While a job is not abandoned its task is parked in it, so its loop is alive.
+ *        4. A thread that has left is joined by the next one that leaves, or by close.
+ */
+#ifndef WEIR__EXEC_POOL_H
+#define WEIR__EXEC_POOL_H
+
+#include <weir/exec.h>
+
+#include "base/thread.h"
+#include "core/core.h"
+#include "core/ledger.h"
+
+struct weir__worker {
+    struct weir__thread thread;
+    weir_pool *pool;
+    struct weir__cond answered; /* of weir_job_call() */
+};
+
+enum weir__job_state { WEIR__JOB_QUEUED, WEIR__JOB_RUNNING, WEIR__JOB_DONE };
+
+/* What a parked caller is woken with. */
+enum weir__job_news {
+    WEIR__JOB_CAME_HOME = 1,
+    WEIR__JOB_REMOVED,   /* cancelled before it began */
+    WEIR__JOB_ABANDONED, /* the job is not the caller's any more: not to be touched */
+    WEIR__JOB_ASKS,      /* weir_job_call() */
+};
+
+enum weir__ask_state { WEIR__ASK_NONE, WEIR__ASK_SENT, WEIR__ASK_ANSWERED };
+
+struct weir__job {
+    struct weir__list link;
+    struct weir__post post;
+    weir_pool *pool;
+    weir_loop *loop;
+    weir_task *task;
+    weir_task_id task_id;
+    weir_job_fn *fn;
+    void *arg;
+    void (*abandon)(void *arg); /* NULL: the caller always waits */
+    const char *name;
+    struct weir__worker *worker; /* while RUNNING */
+    struct weir__detail *detail; /* what weir_fail() said about rc, allocated; or NULL */
+    int64_t queued_at_ns;
+    int rc;
+    enum weir__job_state state;
+    bool abandoned;
+    bool cancelled; /* atomic: read by the job */
+    /* weir_job_call() */
+    enum weir__ask_state ask;
+    weir_task_fn *ask_fn;
+    void *ask_arg;
+    int ask_rc;
+};
+
+struct weir_pool {
+    struct weir__ledger_entry entry; /* of the loop that opened it; not under the lock */
+    struct weir__mutex lock;
+    struct weir__cond work;  /* threads without a job wait here */
+    struct weir__cond quiet; /* close outside a task waits here: the last thread has left */
+    struct weir__list queue;
+    struct weir__list running;
+    struct weir__list closers;      /* tasks in close */
+    struct weir__worker *last_left; /* not joined yet */
+    size_t queue_count;
+    size_t running_count;
+    size_t thread_count;
+    size_t idle_count;    /* threads in `work` */
+    size_t closing_count; /* calls of close under way */
+    size_t threads_max;
+    size_t queue_max;
+    int64_t idle_timeout_ns;
+    int64_t close_budget_ns;
+    bool calling; /* a thread was woken or started and has not looked at the queue yet */
+    bool stopping;
+    bool orphaned; /* close gave up: the last thread releases the pool */
+    uint64_t finished_count, cancelled_count, abandoned_count, refused_count;
+    char name[16];
+};
+
+/* A pool that is in no ledger. */
+int weir__exec_open(const weir_pool_options *options, weir_pool **out_pool) WEIR_MUST_CHECK;
+/* Queue a job. On failure nothing has happened. Any thread. */
+int weir__exec_submit(struct weir__job *job, bool nowait) WEIR_MUST_CHECK;
+/* The default pool of the process, for this loop until its end. */
+int weir__exec_default_pool(weir_pool **out_pool) WEIR_MUST_CHECK;
+void weir__exec_read_stats(weir_pool *pool, weir_pool_stats *out_stats);
+/* The job that this thread runs, or NULL. */
+struct weir__job *weir__exec_current_job(void);
+/* A post that brings a job home to its loop. */
+void weir__exec_bring_home(struct weir__post *post);
+
+#endif
