@@ -2,8 +2,8 @@
  * parse_cases.h - heads for the tests of http/parse, taken in every way they can arrive
  *
  * The input of a parser ends at a page that nobody may touch. One head is parsed in one piece by
- * every way to scan, cut at every place, and octet by octet in a buffer that moves; all must come to
- * the same, and the answer to a part must be "more", or what the whole was refused for.
+ * every way to scan, cut at every place, and octet by octet in a buffer that moves; all must come
+ * to the same, and the answer to a part must be "more", or what the whole was refused for.
  */
 #ifndef WEIR_TESTS_HTTP_PARSE_CASES_H
 #define WEIR_TESTS_HTTP_PARSE_CASES_H
@@ -25,6 +25,9 @@ struct text {
     {                                                                                              \
         "" literal, sizeof(literal) - 1                                                            \
     }
+
+/* Records a failure that was found by other means than one expectation. */
+#define FAILED(what) ((void)test_expect(false, what, __FILE__, __LINE__))
 
 enum { DESCRIPTION_BYTES = 32 * 1024, ROOM = 128 * 1024 };
 
@@ -163,7 +166,7 @@ static inline bool same(const struct outcome *expected, const struct outcome *ac
         return true;
     fprintf(stderr, "%s at %zu of <<%.*s>>\n--- one\n%s--- the other\n%s\n", what, where,
             (int)(size < 300 ? size : 300), data, expected->description, actual->description);
-    EXPECT(!"the two ways agree");
+    FAILED("the two ways agree");
     return false;
 }
 
@@ -208,7 +211,7 @@ static inline void parse_every_way(const struct way *way, const char *data, size
         if (!same(&part, &resumed, data, size, "octet by octet", cut))
             return;
         if (ended && (octets.scanned != 0 || octets.limit_at != 0))
-            EXPECT(!"the place is forgotten when the head has ended");
+            FAILED("the place is forgotten when the head has ended");
 
         /* Two pieces. */
         struct weir__http_resume pieces = {0, 0};
@@ -234,7 +237,7 @@ static inline void expect_refused(int status, const char *data, size_t size)
         fprintf(stderr, "<<%.*s>> gave %zd, %d %s\n", (int)size, data, outcome.rc,
                 outcome.rc == -EBADMSG ? outcome.fail.status : 0,
                 outcome.rc == -EBADMSG ? outcome.fail.reason : "");
-        EXPECT(!"refused with the right status");
+        FAILED("refused with the right status");
     }
     EXPECT(outcome.rc != -EBADMSG || outcome.fail.offset <= size);
 }
@@ -247,7 +250,7 @@ static inline struct outcome *expect_parsed(const char *data, size_t size)
     if (outcome.rc <= 0) {
         fprintf(stderr, "<<%.*s>> gave %zd, %s\n", (int)size, data, outcome.rc,
                 outcome.rc == -EBADMSG ? outcome.fail.reason : "");
-        EXPECT(!"parsed");
+        FAILED("parsed");
     }
     return &outcome;
 }

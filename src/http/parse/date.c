@@ -77,7 +77,7 @@ static unsigned weekday_from_days(int64_t days)
     return (unsigned)(((days + 4) % 7 + 7) % 7); /* 1970-01-01 was a Thursday */
 }
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static void put_digits(char *text, unsigned count, uint64_t value)
 {
@@ -110,9 +110,9 @@ int weir__http_date_format(int64_t seconds, char out_text[WEIR__HTTP_DATE_BYTES]
     return 0;
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
-/* What is left of the text; `bad` sticks, so that a form is read like a sentence and checked once. */
+/* What is left of the text; `bad` sticks, so that a form is read in one go and checked once. */
 struct reader {
     weir_str rest;
     bool bad;

@@ -162,9 +162,9 @@ static inline uint64_t weir__http_load64(const char *data)
 }
 
 /*
- * Number of the name name[0..size), which is a token, so that setting bit 5 folds case exactly: of
- * all tchar only letters become letters by it, and only '-' becomes '-'. Reads the eight bytes
- * before the end of the name even when it is shorter: the caller knows that they are there. size > 0.
+ * Number of the name name[0..size), a token of at least one byte: setting bit 5 folds case exactly,
+ * of all tchar only letters become letters by it, and only '-' becomes '-'. Reads the eight
+ * bytes before the end of the name even when it is shorter: the caller knows that they are there.
  */
 static inline enum weir__http_field_id weir__http_field_id_at(const char *name, size_t size)
 {

@@ -1,8 +1,8 @@
 /*
  * head.c - what a head means: target, host, framing, the fate of the connection
  *
- * scan_body.h finds the structure; here it is judged, once it is complete. What is judged depends on
- * the fields that are there: a bit says whether one is, another whether it is there twice, so a
+ * scan_body.h finds the structure; here it is judged, once it is complete. What is judged depends
+ * on the fields that are there: a bit says whether one is, another whether it is there twice, so a
  * plain GET passes with a handful of tests.
  *
  * Runs on  any thread. Pure functions over the bytes given.
@@ -112,7 +112,7 @@ static void keep_place(struct weir__http_resume *resume, ssize_t rc, const char 
     }
 }
 
-/* --- lists that decide about the connection --------------------------------------------------- */
+/* --- lists that decide about the connection -------------------------------------------------- */
 
 static size_t offset_of(const char *data, weir_str text)
 {
@@ -257,7 +257,7 @@ static int read_lengths(const char *data, const struct weir__http_fields *fields
     return read_content_length(data, fields, &framing->length, fail);
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static const char *const method_names[WEIR__HTTP_METHOD_COUNT] = {
     "", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
@@ -529,7 +529,7 @@ ssize_t weir__http_parse_request_with(enum weir__http_scan_kind kind, const char
     return parse_request(kind, data, size, bounds, head, &limit_at, fail);
 }
 
-/* --- responses -------------------------------------------------------------------------------- */
+/* --- responses ------------------------------------------------------------------------------- */
 
 /* Statuses that never have a body, whatever the fields say (RFC 9112 section 6.3, 1). */
 static bool has_no_body(int status)

@@ -29,7 +29,8 @@ struct weir__http_head_limits {
 /*
  * How far an incomplete head has been looked at: start it with zeros, hand it in again with more
  * data, in the same buffer or another. Then input that comes octet by octet is looked at once, and
- * parsed once for each line that ends in it. It is zeros again when the head is complete or refused.
+ * parsed once for each line that ends in it. It is zeros again when the head is complete or
+ * refused.
  */
 struct weir__http_resume {
     size_t scanned;

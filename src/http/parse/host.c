@@ -24,7 +24,7 @@ static bool is_ipv4(const char *text, size_t size)
     return at == size;
 }
 
-/* RFC 4291 section 2.2: groups of one to four hexadecimal digits, one `::`, maybe IPv4 at the end. */
+/* RFC 4291 section 2.2: groups of one to four hexadecimal digits, one `::`, IPv4 at the end. */
 static bool is_ipv6(const char *text, size_t size)
 {
     unsigned groups = 0;

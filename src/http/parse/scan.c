@@ -1,8 +1,8 @@
 /*
  * scan.c - first lines byte by byte, and what is wrong with a line
  *
- * The usual first line is recognised by scan_body.h at once. What is unusual or wrong comes here, so
- * this file is the whole truth about first lines and the other only a short way to the same result.
+ * The usual first line is recognised by scan_body.h at once. What is unusual or wrong comes here:
+ * this file is the whole truth about first lines, the other only a short way to the same result.
  *
  * Runs on  any thread. Pure functions over the bytes given.
  * Holds    1. A refusal depends on the bytes up to its offset, on the end of the line and on the
@@ -11,7 +11,7 @@
  */
 #include "http/parse/scan.h"
 
-/* --- classes by halves of a byte ---------------------------------------------------------------- */
+/* --- classes by halves of a byte ------------------------------------------------------------- */
 
 /* clang-format off */
 #define ROWS                                                                                       \
@@ -37,7 +37,7 @@ const struct weir__http_scan_table weir__http_scan_table = {
     .hash = {FILLED('#')},
 };
 
-/* --- lines ------------------------------------------------------------------------------------- */
+/* --- lines ----------------------------------------------------------------------------------- */
 
 size_t weir__http_find_stop(const char *data, size_t size, size_t from)
 {

@@ -24,8 +24,8 @@ struct masks {
 /*
  * One class for each byte by two 16-byte shuffles: rows[low half of the byte] has a bit for each
  * high half with which it belongs to a class, columns[high half] has the bits of that high half;
- * both together leave bits 0 to 5 for a token character of the rows 0x20 to 0x70, bit 6 for DEL, bit
- * 7 for a control, nothing for the rest. With host_rows instead, bits 0 to 5 stand for letters,
+ * both together leave bits 0 to 5 for a token character of the rows 0x20 to 0x70, bit 6 for DEL,
+ * bit 7 for a control, nothing for the rest. With host_rows instead, bits 0 to 5 stand for letters,
  * digits, '-', '.', '_', '~', and there are no others.
  *
  * Everything is here twice, for registers of 32 bytes, and is loaded from memory: compilers that
@@ -72,7 +72,7 @@ weir__http_scan_request_fn weir__http_scan_request_neon;
 weir__http_scan_response_fn weir__http_scan_response_neon;
 #endif
 
-/* --- the parts that need no masks; scan.c ----------------------------------------------------- */
+/* --- the parts that need no masks; scan.c ---------------------------------------------------- */
 
 /* Index of the first byte of data[from..size) that no value may contain, or `size`. */
 size_t weir__http_find_stop(const char *data, size_t size, size_t from);

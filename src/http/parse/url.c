@@ -29,7 +29,7 @@ static bool is_triplet(weir_str text, size_t at)
            weir__http_is(text.data[at + 2], WEIR__HTTP_HEX);
 }
 
-/* --- URLs -------------------------------------------------------------------------------------- */
+/* --- URLs ------------------------------------------------------------------------------------ */
 
 /* `http:` or `https:`, then `//`. Returns where the authority starts, or -EBADMSG. */
 static ssize_t parse_scheme(weir_str text, struct weir__http_url *url, struct weir__http_fail *fail)
@@ -165,7 +165,7 @@ ssize_t weir__http_url_write_target(const struct weir__http_url *url, char *out_
     return appended(size, used);
 }
 
-/* --- percent coding ---------------------------------------------------------------------------- */
+/* --- percent coding -------------------------------------------------------------------------- */
 
 ssize_t weir__http_decode(weir_str text, unsigned flags, char *out_text, size_t size,
                           struct weir__http_fail *fail)
@@ -213,7 +213,7 @@ ssize_t weir__http_encode(weir_str text, enum weir__http_encode_set set, char *o
     return appended(size, used);
 }
 
-/* --- queries and paths ------------------------------------------------------------------------- */
+/* --- queries and paths ----------------------------------------------------------------------- */
 
 int weir__http_query_next(weir_str *rest, char *buffer, size_t size, weir_str *out_name,
                           weir_str *out_value, struct weir__http_fail *fail)

@@ -29,7 +29,7 @@ struct weir__http_url {
 int weir__http_url_parse(weir_str text, struct weir__http_url *out_url,
                          struct weir__http_fail *fail) WEIR_MUST_CHECK;
 
-/* The value of a Host field for `url`: `example.com:8080`, `[::1]`; -ENOSPC when it does not fit. */
+/* The value of a Host field: `example.com:8080`, `[::1]`; -ENOSPC when it does not fit. */
 ssize_t weir__http_url_write_host(const struct weir__http_url *url, char *out_text, size_t size)
     WEIR_MUST_CHECK;
 /* The target for a request line: path, '?', query; -ENOSPC when it does not fit. */
@@ -50,8 +50,8 @@ ssize_t weir__http_decode(weir_str text, unsigned flags, char *out_text, size_t 
 
 /*
  * Take the next `name=value` off the front of *rest, decoded into buffer[0..size), `+` being a
- * blank; rest->size bytes are always enough. Empty pairs are skipped; a pair without '=' has an empty
- * value, out_value->data being NULL.
+ * blank; rest->size bytes are always enough. Empty pairs are skipped; a pair without '=' has an
+ * empty value, out_value->data being NULL.
  *
  * Returns 1 with a pair, 0 at the end, or -EBADMSG, -ENOSPC as above. The slices lie in `buffer`,
  * one behind the other: the next pair may go behind them.
@@ -66,9 +66,9 @@ int weir__http_query_next(weir_str *rest, char *buffer, size_t size, weir_str *o
 bool weir__http_path_next(weir_str *rest, weir_str *out_segment);
 
 /*
- * Decode a raw path for opening a file beneath a folder: relative, without the first slash, `a/b` or
- * `a/b/` or "" for "/". Refused with 400: what weir__http_decode refuses, and after decoding `.` and
- * `..` segments, empty ones but the last, a slash or backslash that was encoded, any backslash.
+ * Decode a raw path for opening a file beneath a folder: relative, without the first slash, `a/b`
+ * or `a/b/` or "" for "/". Refused with 400: what weir__http_decode refuses, and after decoding `.`
+ * and `..` segments, empty ones but the last, an encoded slash, a backslash in any form.
  * Returns the bytes written, -EBADMSG, -ENOSPC. The caller opens beneath its root all the same.
  */
 ssize_t weir__http_path_decode(weir_str raw, char *out_text, size_t size,
