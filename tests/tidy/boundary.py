@@ -44,6 +44,12 @@ def plain(symbol):
     return re.sub(r"64(v2)?$", "", symbol)
 
 
+def allows(symbols, symbol):
+    """Whether the list has the symbol, by name or by a pattern such as sqlite3_*."""
+    return symbol in symbols or any(
+        "*" in pattern and fnmatch.fnmatch(symbol, pattern) for pattern in symbols)
+
+
 def objects(build):
     """(name such as core/task.c, path) of every object of the libraries."""
     found = []
@@ -73,7 +79,7 @@ def main():
         for symbol in sorted({plain(line.split()[-1]) for line in result.stdout.splitlines()}):
             if ALWAYS.match(symbol):
                 continue
-            if not any(symbol in symbols and fnmatch.fnmatch(name, pattern)
+            if not any(fnmatch.fnmatch(name, pattern) and allows(symbols, symbol)
                        for pattern, symbols in lists):
                 faults += 1
                 report.fault(source, 1, f"refers to `{symbol}`",
