@@ -9,6 +9,7 @@
 #include <weir/failure.h>
 #include <weir/group.h>
 #include <weir/log.h>
+#include <weir/net.h>
 #include <weir/remote.h>
 #include <weir/scope.h>
 #include <weir/sync.h>

@@ -1,0 +1,464 @@
+/*
+ * conn.c - connections: reading, writing, closing
+ *
+ * The receiving side is a stream of core/io.h: bytes wait in the loop's buffers, and a connection
+ * at rest owns none. Each wait that really waits is inside a scope whose deadline is the limit of
+ * the connection; the scope's -ETIME becomes -ETIMEDOUT, while the deadline of a scope around it
+ * stays -ECANCELED, and a result that came first wins over both.
+ *
+ * Runs on  the loop's own thread.
+ * Costs    a read of bytes that are there: one copy, no timer, no system call. A wait: arming and
+ *          disarming one timer of the wheel.
+ * Holds    1. At most one task is in a read and one in a write.
+ *          2. write_op is set exactly while a send is with the backend, or its task has not run
+ *             since.
+ *          3. The memory goes when the connection is closed, its stream has stopped, and no task is
+ *             inside a call: a close ends the waits of others, who then still look at it.
+ */
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/sys.h"
+#include "net/net.h"
+
+enum {
+    PARTS_MAX = 16, /* of one sendmsg */
+    /* A silent peer is asked after 30 s, then every 10 s, and is gone after 60 s without an answer;
+     * so are bytes that nobody acknowledges. */
+    KEEPALIVE_IDLE_S = 30,
+    KEEPALIVE_INTERVAL_S = 10,
+    KEEPALIVE_COUNT = 3,
+    GONE_AFTER_MS = 60000,
+};
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+int weir__net_limit(int64_t given, int64_t otherwise, int64_t *out_limit)
+{
+    if (given < 0)
+        return -EINVAL;
+    *out_limit = given == 0 ? otherwise : given;
+    return 0;
+}
+
+const char *weir__net_duration(int64_t duration_ns, char out_text[WEIR__NET_DURATION_BYTES])
+{
+    bool whole = duration_ns % WEIR_SEC == 0;
+    int64_t count = whole ? duration_ns / WEIR_SEC : (duration_ns + WEIR_MS - 1) / WEIR_MS;
+    snprintf(out_text, WEIR__NET_DURATION_BYTES, "%lld %s", (long long)count, whole ? "s" : "ms");
+    return out_text;
+}
+
+/*
+ * How long bytes may stay unacknowledged; 0: as the kernel likes. It counts a peer that lives and
+ * does not read as well (the window stays closed), so this is never sooner than our own limit.
+ */
+static int user_timeout_ms(int64_t write_stall_ns)
+{
+    if (write_stall_ns > INT_MAX * WEIR_MS)
+        return 0;
+    int stall_ms = (int)((write_stall_ns + WEIR_MS - 1) / WEIR_MS);
+    return stall_ms > GONE_AFTER_MS ? stall_ms : GONE_AFTER_MS;
+}
+
+static void set_option(int fd, int level, int option, int value)
+{
+    weir_ignore(weir__sys_setsockopt_int(fd, level, option, value),
+                "without it a connection is slower, or a dead peer is noticed later");
+}
+
+void weir__net_tune(int fd, int family, int64_t write_stall_ns)
+{
+    if (family != AF_INET && family != AF_INET6)
+        return;
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout_ms(write_stall_ns));
+}
+
+/* --- open and close --------------------------------------------------------------------------- */
+
+static weir_conn *conn_of(struct weir__stream *stream)
+{
+    return WEIR__CONTAINER(stream, weir_conn, stream);
+}
+
+static void free_when_unused(weir_conn *conn)
+{
+    if (conn->released && conn->users == 0)
+        weir__base_free(conn);
+}
+
+static void stream_closed(struct weir__stream *stream)
+{
+    weir_conn *conn = conn_of(stream);
+    conn->released = true;
+    free_when_unused(conn);
+}
+
+int weir__net_conn_open(int fd, const weir_address *peer, int64_t read_idle_ns,
+                        int64_t write_stall_ns, weir_conn **out_conn)
+{
+    weir_conn *conn = weir__base_alloc_zero(sizeof *conn);
+    if (conn == NULL) {
+        weir__io_close(fd);
+        return -ENOMEM;
+    }
+    int rc = weir__stream_open(&conn->stream, fd, stream_closed);
+    if (rc < 0) {
+        weir__base_free(conn);
+        return rc;
+    }
+    if (peer != NULL)
+        conn->peer = *peer;
+    conn->read_idle_ns = read_idle_ns;
+    conn->write_stall_ns = write_stall_ns;
+    *out_conn = conn;
+    return 0;
+}
+
+void weir_conn_close(weir_conn *conn)
+{
+    if (conn == NULL || conn->closed)
+        return;
+    conn->closed = true;
+    if (conn->write_op !=
+        NULL) // the kernel reads from its buffers: the stream goes when it has let go
+        weir__io_cancel(conn->write_op);
+    else
+        weir__stream_close(&conn->stream);
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+/* `side`: conn->reading or conn->writing. */
+static int enter_call(weir_conn *conn, bool *side)
+{
+    if (weir__core_task() == NULL || conn->stream.loop != weir__core_loop())
+        return -EPERM;
+    if (conn->closed)
+        return -EBADF;
+    if (*side)
+        return weir_fail(-EBUSY, "another task %s this connection already",
+                         side == &conn->reading ? "reads from" : "writes to");
+    *side = true;
+    conn->users++;
+    return 0;
+}
+
+static void leave_call(weir_conn *conn, bool *side)
+{
+    *side = false;
+    conn->users--;
+    if (conn->closed && conn->write_op == NULL && !conn->released)
+        weir__stream_close(&conn->stream); // does nothing the second time
+    free_when_unused(conn);
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+static int fail_read(const weir_conn *conn, int rc)
+{
+    char peer[WEIR_ADDRESS_TEXT_BYTES];
+    weir_address_format(&conn->peer, peer);
+    switch (rc) {
+    case -ECONNRESET:
+        return weir_fail(rc, "connection reset by %s", peer);
+    case -ETIMEDOUT:
+        return weir_fail(rc, "%s is gone: it has not answered for too long", peer);
+    case -EBADF:
+        return weir_fail(rc, "the connection to %s was closed by another task", peer);
+    case -ECANCELED:
+        return rc;
+    default:
+        return weir_fail(rc, "cannot read from %s: %s", peer, weir_code_text(rc));
+    }
+}
+
+static int fail_read_idle(const weir_conn *conn)
+{
+    char peer[WEIR_ADDRESS_TEXT_BYTES];
+    char duration[WEIR__NET_DURATION_BYTES];
+    return weir_fail(-ETIMEDOUT, "no byte for %s from %s",
+                     weir__net_duration(conn->read_idle_ns, duration),
+                     weir_address_format(&conn->peer, peer));
+}
+
+static int fail_write(const weir_conn *conn, int rc)
+{
+    char peer[WEIR_ADDRESS_TEXT_BYTES];
+    weir_address_format(&conn->peer, peer);
+    switch (rc) {
+    case -EPIPE:
+        return weir_fail(rc, "the connection to %s takes no more bytes: it is closed", peer);
+    case -ECONNRESET:
+        return weir_fail(rc, "connection reset by %s", peer);
+    case -ETIMEDOUT:
+        return weir_fail(rc, "%s is gone: it has not answered for too long", peer);
+    case -EBADF:
+        return weir_fail(rc, "the connection to %s was closed by another task", peer);
+    case -ECANCELED:
+        return rc;
+    default:
+        return weir_fail(rc, "cannot write to %s: %s", peer, weir_code_text(rc));
+    }
+}
+
+static int fail_write_stall(const weir_conn *conn)
+{
+    char peer[WEIR_ADDRESS_TEXT_BYTES];
+    char duration[WEIR__NET_DURATION_BYTES];
+    return weir_fail(-ETIMEDOUT, "no byte for %s to %s: it does not read",
+                     weir__net_duration(conn->write_stall_ns, duration),
+                     weir_address_format(&conn->peer, peer));
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* Bytes, an end or an error are there: no timer is needed to hear of them. */
+static bool is_answered(const weir_conn *conn, size_t known_bytes)
+{
+    const struct weir__rx *rx = &conn->stream.rx;
+    return rx->unread_bytes > known_bytes || rx->eof || rx->error < 0;
+}
+
+static int wait_for_bytes(weir_conn *conn, size_t known_bytes)
+{
+    weir_scope limit = {0};
+    bool limited = conn->read_idle_ns != WEIR_FOREVER && !is_answered(conn, known_bytes) &&
+                   !weir_cancelled(); // a refusal belongs to the scope around: C12 counts it there
+    int rc = limited ? weir_timeout_enter(&limit, conn->read_idle_ns) : 0;
+    if (rc < 0)
+        return rc;
+    rc = weir__stream_wait_more(&conn->stream, known_bytes);
+    if (limited)
+        rc = weir_scope_leave(&limit, rc);
+    if (rc == -ETIME)
+        return fail_read_idle(conn);
+    return rc < 0 ? fail_read(conn, rc) : rc;
+}
+
+static size_t take_bytes(weir_conn *conn, void *out_buffer, size_t size)
+{
+    size_t taken = 0;
+    while (taken < size) {
+        size_t there;
+        const char *data = weir__stream_peek(&conn->stream, &there);
+        if (data == NULL)
+            break;
+        size_t piece = there < size - taken ? there : size - taken;
+        memcpy((char *)out_buffer + taken, data, piece);
+        weir__stream_consume(&conn->stream, piece);
+        taken += piece;
+    }
+    return taken;
+}
+
+int weir__net_conn_wait_more(weir_conn *conn, size_t known_bytes)
+{
+    int rc = enter_call(conn, &conn->reading);
+    if (rc < 0)
+        return rc;
+    rc = wait_for_bytes(conn, known_bytes);
+    leave_call(conn, &conn->reading);
+    return rc;
+}
+
+ssize_t weir_conn_read(weir_conn *conn, void *out_buffer, size_t size)
+{
+    if (size == 0)
+        return -EINVAL; // 0 would look like the end
+    ssize_t rc = enter_call(conn, &conn->reading);
+    if (rc < 0)
+        return rc;
+    rc = wait_for_bytes(conn, 0);
+    if (rc > 0)
+        rc = (ssize_t)take_bytes(conn, out_buffer, size > SSIZE_MAX ? SSIZE_MAX : size);
+    leave_call(conn, &conn->reading);
+    return rc;
+}
+
+static int read_all(weir_conn *conn, char *out_buffer, size_t size, size_t *out_read)
+{
+    *out_read = 0;
+    while (*out_read < size) {
+        int rc = wait_for_bytes(conn, 0);
+        if (rc < 0)
+            return rc;
+        if (rc == 0) {
+            char peer[WEIR_ADDRESS_TEXT_BYTES];
+            return weir_fail(-EPIPE, "%s finished after %zu of %zu bytes",
+                             weir_address_format(&conn->peer, peer), *out_read, size);
+        }
+        *out_read += take_bytes(conn, out_buffer + *out_read, size - *out_read);
+    }
+    return 0;
+}
+
+int weir_conn_read_exact(weir_conn *conn, void *out_buffer, size_t size, size_t *out_read)
+{
+    size_t read = 0;
+    int rc = enter_call(conn, &conn->reading);
+    if (rc == 0) {
+        rc = read_all(conn, out_buffer, size, &read);
+        leave_call(conn, &conn->reading);
+    }
+    if (out_read != NULL)
+        *out_read = read;
+    return rc;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+/* One send: at least one byte, or an error. The limit begins anew for each: it is for progress. */
+static ssize_t send_some(weir_conn *conn, struct msghdr *message)
+{
+    weir_scope limit = {0};
+    bool limited = conn->write_stall_ns != WEIR_FOREVER && !weir_cancelled();
+    int rc = limited ? weir_timeout_enter(&limit, conn->write_stall_ns) : 0;
+    if (rc < 0)
+        return rc;
+    struct weir__op op = {
+        .kind = WEIR__OP_SENDMSG, .fd = weir__stream_fd(&conn->stream), .message = message};
+    conn->write_op = &op;
+    ssize_t sent = weir__io_run(&op);
+    conn->write_op = NULL;
+    rc = sent < 0 ? (int)sent : 0;
+    if (limited)
+        rc = weir_scope_leave(&limit, rc);
+    if (sent >= 0)
+        return sent;
+    if (rc == -ETIME)
+        return fail_write_stall(conn);
+    return fail_write(conn, conn->closed && rc != -ECANCELED ? -EBADF : rc);
+}
+
+static void skip_sent(struct msghdr *message, size_t sent)
+{
+    while (message->msg_iovlen > 0 && sent >= message->msg_iov->iov_len) {
+        sent -= message->msg_iov->iov_len;
+        message->msg_iov++;
+        message->msg_iovlen--;
+    }
+    if (message->msg_iovlen > 0) {
+        message->msg_iov->iov_base = (char *)message->msg_iov->iov_base + sent;
+        message->msg_iov->iov_len -= sent;
+    }
+}
+
+static int send_all(weir_conn *conn, struct iovec *parts, size_t count, size_t *written)
+{
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+    while (message.msg_iovlen > 0) {
+        ssize_t sent = send_some(conn, &message);
+        if (sent < 0)
+            return (int)sent;
+        *written += (size_t)sent;
+        skip_sent(&message, (size_t)sent);
+        if (conn->closed && message.msg_iovlen > 0)
+            return fail_write(conn, -EBADF);
+    }
+    return 0;
+}
+
+/* The list is ours, since a short send moves through it: parts go over by the dozen. */
+static int send_parts(weir_conn *conn, const weir_str *parts, size_t count, size_t *written)
+{
+    size_t next = 0;
+    while (next < count) {
+        struct iovec batch[PARTS_MAX];
+        size_t batched = 0;
+        for (; next < count && batched < PARTS_MAX; next++) {
+            if (parts[next].size > 0)
+                batch[batched++] =
+                    (struct iovec){(void *)(uintptr_t)parts[next].data, parts[next].size};
+        }
+        int rc = send_all(conn, batch, batched, written);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int check_total(const weir_str *parts, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (__builtin_add_overflow(total, parts[i].size, &total) || total > SSIZE_MAX)
+            return -EINVAL;
+    }
+    return 0;
+}
+
+int weir_conn_write_parts(weir_conn *conn, const weir_str *parts, size_t count, size_t *out_written)
+{
+    size_t written = 0;
+    int rc = check_total(parts, count);
+    if (rc == 0)
+        rc = enter_call(conn, &conn->writing);
+    if (rc == 0) {
+        rc = send_parts(conn, parts, count, &written);
+        leave_call(conn, &conn->writing);
+    }
+    if (out_written != NULL)
+        *out_written = written;
+    return rc;
+}
+
+int weir_conn_write_all(weir_conn *conn, const void *data, size_t size, size_t *out_written)
+{
+    weir_str part = {data, size};
+    return weir_conn_write_parts(conn, &part, 1, out_written);
+}
+
+int weir_conn_finish(weir_conn *conn)
+{
+    if (conn->stream.loop != weir__core_loop())
+        return -EPERM;
+    if (conn->closed)
+        return -EBADF;
+    if (conn->writing)
+        return weir_fail(-EBUSY, "another task writes to this connection already");
+    int rc = weir__sys_shutdown(weir__stream_fd(&conn->stream), SHUT_WR);
+    return rc < 0 ? fail_write(conn, rc) : 0;
+}
+
+/* --- what it is ------------------------------------------------------------------------------- */
+
+int weir_conn_set_limits(weir_conn *conn, int64_t read_idle_ns, int64_t write_stall_ns)
+{
+    if (read_idle_ns < 0 || write_stall_ns < 0)
+        return -EINVAL;
+    if (read_idle_ns != 0)
+        conn->read_idle_ns = read_idle_ns;
+    if (write_stall_ns == 0)
+        return 0;
+    conn->write_stall_ns = write_stall_ns;
+    int family = weir__net_family(&conn->peer);
+    if (family == AF_INET || family == AF_INET6)
+        set_option(weir__stream_fd(&conn->stream), IPPROTO_TCP, TCP_USER_TIMEOUT,
+                   user_timeout_ms(write_stall_ns));
+    return 0;
+}
+
+const weir_address *weir_conn_peer_address(const weir_conn *conn)
+{
+    return &conn->peer;
+}
+
+int weir_conn_local_address(const weir_conn *conn, weir_address *out_address)
+{
+    weir_address address = {.size = sizeof address.storage};
+    int rc = weir__sys_getsockname(weir__stream_fd(&conn->stream),
+                                   (struct sockaddr *)(void *)&address.storage, &address.size);
+    if (rc == 0)
+        *out_address = address;
+    return rc;
+}

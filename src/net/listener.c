@@ -1,0 +1,341 @@
+/*
+ * listener.c - taking connections
+ *
+ * Runs on  the loop's own thread.
+ * Holds    1. An accept in flight is in `accepts`; the descriptor is closed only when that is
+ *             empty, and the memory goes when no task is inside a call.
+ *          2. What accept refuses for a while is waited out with a pause: no shortage makes it spin.
+ *          3. A connection the kernel handed over is handed on or closed (I4).
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "base/alloc.h"
+#include "base/sys.h"
+#include "net/net.h"
+
+static const char address_default[] = "127.0.0.1:0";
+
+struct weir_listener {
+    weir_loop *loop;
+    int fd;
+    unsigned users;
+    bool closed;
+    struct weir__list accepts;
+    weir_address address;
+    int64_t read_idle_ns;
+    int64_t write_stall_ns;
+    weir_listener_stats stats;
+};
+
+/* On the stack of a task that waits. */
+struct accepting {
+    struct weir__op op;
+    struct weir__list link;
+};
+
+/* --- open ------------------------------------------------------------------------------------- */
+
+static int fail_on(const char *what, const weir_address *address, int rc)
+{
+    char text[WEIR_ADDRESS_TEXT_BYTES];
+    return weir_fail(rc, "cannot %s %s: %s", what, weir_address_format(address, text),
+                     weir_code_text(rc));
+}
+
+static int bind_socket(int fd, const weir_listener_options *options, const weir_address *address)
+{
+    int family = weir__net_family(address);
+    int rc = 0;
+    if (family != AF_UNIX) // or a restarted service waits a minute for its own last connections
+        rc = weir__sys_setsockopt_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (rc == 0 && options->reuse_port)
+        rc = weir__sys_setsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (rc == 0 && family == AF_INET6) // said always: the default is a setting of the machine
+        rc = weir__sys_setsockopt_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->ipv6_only);
+    if (rc == 0)
+        rc = weir__sys_bind(fd, weir__net_sockaddr(address), address->size);
+    return rc;
+}
+
+static int open_socket(const weir_listener_options *options, int *out_fd)
+{
+    const char *text = options->address == NULL ? address_default : options->address;
+    weir_address address;
+    int rc = weir_address_parse(text, &address);
+    if (rc < 0)
+        return weir_fail(
+            rc, "cannot listen on '%s': an address looks like 127.0.0.1:8080 or [::]:80", text);
+    int fd = weir__sys_socket(weir__net_family(&address), SOCK_STREAM, 0);
+    if (fd < 0)
+        return fail_on("listen on", &address, fd);
+    rc = bind_socket(fd, options, &address);
+    if (rc < 0) {
+        weir__io_close(fd);
+        return fail_on("listen on", &address, rc);
+    }
+    *out_fd = fd;
+    return 0;
+}
+
+static int read_address(int fd, weir_address *out_address)
+{
+    weir_address address = {.size = sizeof address.storage};
+    int rc = weir__sys_getsockname(fd, (struct sockaddr *)(void *)&address.storage, &address.size);
+    if (rc == 0)
+        *out_address = address;
+    return rc;
+}
+
+static int begin_listening(weir_listener *listener, const weir_listener_options *options)
+{
+    int rc = read_address(listener->fd, &listener->address);
+    if (rc < 0)
+        return weir_fail(rc, "cannot listen on descriptor %d: %s", listener->fd,
+                         weir_code_text(rc));
+    weir__net_tune(listener->fd, weir__net_family(&listener->address), listener->write_stall_ns);
+    rc = weir__sys_listen(listener->fd,
+                          options->backlog == 0 ? WEIR__NET_BACKLOG : options->backlog);
+    if (rc < 0)
+        return fail_on("listen on", &listener->address, rc);
+    // With port 0 and SO_REUSEPORT it is only now that nobody else can get the same one.
+    return read_address(listener->fd, &listener->address);
+}
+
+/* From a process before us: it listens already; listen(2) again only sets the backlog. */
+static int adopt_socket(int fd, int *out_fd)
+{
+    weir__sys_count_opened();
+    int rc = weir__sys_set_nonblocking(fd);
+    if (rc < 0) {
+        weir__io_close(fd);
+        return weir_fail(rc, "cannot listen on inherited descriptor %d: %s", fd,
+                         weir_code_text(rc));
+    }
+    *out_fd = fd;
+    return 0;
+}
+
+static int new_listener(const weir_listener_options *options, weir_listener **out_listener)
+{
+    int64_t read_idle_ns;
+    int64_t write_stall_ns;
+    int rc =
+        weir__net_limit(options->read_idle_timeout_ns, WEIR__NET_SERVER_READ_NS, &read_idle_ns);
+    if (rc == 0)
+        rc = weir__net_limit(options->write_stall_timeout_ns, WEIR__NET_SERVER_WRITE_NS,
+                             &write_stall_ns);
+    if (rc < 0 || options->backlog < 0)
+        return -EINVAL;
+    if (weir__core_loop() == NULL)
+        return -EPERM;
+    weir_listener *listener = weir__base_alloc_zero(sizeof *listener);
+    if (listener == NULL)
+        return -ENOMEM;
+    listener->loop = weir__core_loop();
+    listener->read_idle_ns = read_idle_ns;
+    listener->write_stall_ns = write_stall_ns;
+    weir__list_init(&listener->accepts);
+    *out_listener = listener;
+    return 0;
+}
+
+int weir_listener_open(const weir_listener_options *options, weir_listener **out_listener)
+{
+    static const weir_listener_options defaults;
+    if (options == NULL)
+        options = &defaults;
+    if (options->inherited_fd < 0)
+        return -EINVAL;
+    int fd; // first of all: an inherited one is ours from here on
+    int rc = options->inherited_fd > 0 ? adopt_socket(options->inherited_fd, &fd)
+                                       : open_socket(options, &fd);
+    if (rc < 0)
+        return rc;
+    weir_listener *listener;
+    rc = new_listener(options, &listener);
+    if (rc < 0)
+        goto close_fd;
+    listener->fd = fd;
+    rc = begin_listening(listener, options);
+    if (rc < 0)
+        goto free_listener;
+    *out_listener = listener;
+    return 0;
+
+free_listener:
+    weir__base_free(listener);
+close_fd:
+    weir__io_close(fd);
+    return rc;
+}
+
+/* --- close ------------------------------------------------------------------------------------ */
+
+static void settle_closed(weir_listener *listener)
+{
+    if (!listener->closed)
+        return;
+    if (listener->fd >= 0 && weir__list_empty(&listener->accepts)) {
+        weir__io_close(listener->fd);
+        listener->fd = -1;
+    }
+    if (listener->users == 0)
+        weir__base_free(listener);
+}
+
+void weir_listener_close(weir_listener *listener)
+{
+    if (listener == NULL || listener->closed)
+        return;
+    listener->closed = true;
+    for (struct weir__list *node = listener->accepts.next; node != &listener->accepts;
+         node = node->next)
+        weir__io_cancel(&WEIR__CONTAINER(node, struct accepting, link)->op);
+    settle_closed(listener);
+}
+
+/* --- accept ----------------------------------------------------------------------------------- */
+
+/* The connection was gone before we had it: accept(2), "Error handling". */
+static bool is_about_the_peer(int rc)
+{
+    switch (rc) {
+    case -ECONNABORTED:
+    case -ECONNRESET:
+    case -EPROTO:
+    case -ENOPROTOOPT:
+    case -ENETDOWN:
+    case -ENETUNREACH:
+    case -EHOSTDOWN:
+    case -EHOSTUNREACH:
+    case -ENONET:
+    case -ETIMEDOUT:
+    case -EPERM: // a firewall's rule
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_shortage(int rc)
+{
+    return rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM;
+}
+
+static int accept_once(weir_listener *listener, weir_address *out_peer)
+{
+    weir_address peer = {.size = sizeof peer.storage};
+    struct accepting accepting = {.op = {.kind = WEIR__OP_ACCEPT,
+                                         .fd = listener->fd,
+                                         .address = (struct sockaddr *)(void *)&peer.storage,
+                                         .address_size = &peer.size}};
+    weir__list_append(&listener->accepts, &accepting.link);
+    int fd = (int)weir__io_run(&accepting.op);
+    weir__list_remove(&accepting.link);
+    if (fd >= 0) {
+        listener->stats.accepted++;
+        *out_peer = peer;
+    }
+    return fd;
+}
+
+static int pause_for_shortage(weir_listener *listener)
+{
+    listener->stats.exhausted++;
+    return weir_sleep(WEIR__NET_PAUSE_MS * WEIR_MS);
+}
+
+static int accept_lasting(weir_listener *listener, weir_address *out_peer)
+{
+    while (!listener->closed) {
+        int rc = accept_once(listener, out_peer);
+        if (rc >= 0 || rc == -ECANCELED)
+            return rc; // the result wins: a connection that came with the close is still handed on
+        if (listener->closed)
+            break;
+        if (is_shortage(rc)) {
+            rc = pause_for_shortage(listener);
+            if (rc < 0)
+                return rc;
+        } else if (is_about_the_peer(rc)) {
+            listener->stats.aborted++;
+        } else {
+            return fail_on("accept on", &listener->address, rc);
+        }
+    }
+    return weir_fail(-EBADF, "the listener was closed by another task");
+}
+
+static int enter_call(weir_listener *listener)
+{
+    if (weir__core_task() == NULL || listener->loop != weir__core_loop())
+        return -EPERM;
+    listener->users++;
+    return 0;
+}
+
+static void leave_call(weir_listener *listener)
+{
+    listener->users--;
+    settle_closed(listener);
+}
+
+int weir__net_accept_fd(weir_listener *listener, weir_address *out_peer)
+{
+    int rc = enter_call(listener);
+    if (rc < 0)
+        return rc;
+    rc = accept_lasting(listener, out_peer);
+    leave_call(listener);
+    return rc;
+}
+
+int weir__net_accept_pause(weir_listener *listener)
+{
+    int rc = enter_call(listener);
+    if (rc < 0)
+        return rc;
+    rc = pause_for_shortage(listener);
+    leave_call(listener);
+    return rc;
+}
+
+static int accept_conn(weir_listener *listener, weir_conn **out_conn)
+{
+    for (;;) {
+        weir_address peer;
+        int fd = accept_lasting(listener, &peer);
+        if (fd < 0)
+            return fd;
+        int rc = weir__net_conn_open(fd, &peer, listener->read_idle_ns, listener->write_stall_ns,
+                                     out_conn);
+        if (rc == 0)
+            return 0;
+        rc = pause_for_shortage(listener); // the peer sees its connection closed
+        if (rc < 0)
+            return rc;
+    }
+}
+
+int weir_listener_accept(weir_listener *listener, weir_conn **out_conn)
+{
+    int rc = enter_call(listener);
+    if (rc < 0)
+        return rc;
+    rc = accept_conn(listener, out_conn);
+    leave_call(listener);
+    return rc;
+}
+
+/* --- what it is ------------------------------------------------------------------------------- */
+
+const weir_address *weir_listener_address(const weir_listener *listener)
+{
+    return &listener->address;
+}
+
+void weir_listener_stats_get(const weir_listener *listener, weir_listener_stats *out_stats)
+{
+    *out_stats = listener->stats;
+}

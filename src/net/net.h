@@ -1,0 +1,137 @@
+/*
+ * net.h - the network room: addresses, names, listeners, connections
+ *
+ * Built on core/io.h (operations and streams) and on exec (the resolver's threads). What lies below
+ * is for the rooms above that speak a protocol: a listener that hands out bare descriptors, and a
+ * connection whose received bytes can be looked at where they lie.
+ *
+ * Holds  1. No wait is endless unless somebody wrote WEIR_FOREVER; accepting excepted.
+ *        2. A limit of a connection that is hit is -ETIMEDOUT; -ECANCELED is the caller's scope.
+ *        3. A close never waits, and ends the waits of other tasks on the same thing with -EBADF.
+ */
+#ifndef WEIR__NET_H
+#define WEIR__NET_H
+
+#include <weir/net.h>
+
+#include "core/io.h"
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+enum weir__net_default {
+    WEIR__NET_BACKLOG = 4096,
+    WEIR__NET_PAUSE_MS = 50,   /* after a shortage in accept */
+    WEIR__NET_NAMES_MAX = 256, /* kept in the cache */
+    WEIR__NET_RESOLVE_THREADS = 4,
+};
+#define WEIR__NET_CONNECT_NS (5 * WEIR_SEC)
+#define WEIR__NET_CLIENT_READ_NS (10 * WEIR_SEC)
+#define WEIR__NET_CLIENT_WRITE_NS (10 * WEIR_SEC)
+#define WEIR__NET_SERVER_READ_NS (60 * WEIR_SEC)
+#define WEIR__NET_SERVER_WRITE_NS (30 * WEIR_SEC)
+#define WEIR__NET_LANE_CLOSE_NS (1 * WEIR_SEC)
+#define WEIR__NET_KEPT_NS (30 * WEIR_SEC)
+#define WEIR__NET_FAILURE_KEPT_NS (5 * WEIR_SEC)
+
+/* `given`, or `otherwise` when it is 0; -EINVAL when it is negative. */
+int weir__net_limit(int64_t given, int64_t otherwise, int64_t *out_limit) WEIR_MUST_CHECK;
+/* `10 s`, `250 ms` */
+enum { WEIR__NET_DURATION_BYTES = 32 };
+const char *weir__net_duration(int64_t duration_ns, char out_text[WEIR__NET_DURATION_BYTES]);
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+/* An IPv4 or IPv6 literal without port or brackets. -EINVAL: no such literal. */
+int weir__net_address_literal(weir_str host, uint16_t port, weir_address *out_address)
+    WEIR_MUST_CHECK;
+
+static inline int weir__net_family(const weir_address *address)
+{
+    return address->storage.ss_family;
+}
+static inline const struct sockaddr *weir__net_sockaddr(const weir_address *address)
+{
+    return (const struct sockaddr *)(const void *)&address->storage;
+}
+
+/* TCP_NODELAY, keepalive and TCP_USER_TIMEOUT; sockets accepted from a listener inherit them. */
+void weir__net_tune(int fd, int family, int64_t write_stall_ns);
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+struct weir_conn {
+    struct weir__stream stream;
+    weir_address peer;
+    int64_t read_idle_ns;
+    int64_t write_stall_ns;
+    struct weir__op *write_op; /* the send that is with the backend */
+    unsigned users;            /* tasks inside a call */
+    bool reading;
+    bool writing;
+    bool closed;   /* weir_conn_close() was called */
+    bool released; /* descriptor and stream are gone */
+};
+
+/* Takes fd, also on failure. `peer` may be NULL. The limits are set, not 0. */
+int weir__net_conn_open(int fd, const weir_address *peer, int64_t read_idle_ns,
+                        int64_t write_stall_ns, weir_conn **out_conn) WEIR_MUST_CHECK;
+/* Checkpoint: more than `known_bytes` unread (1), the peer has finished (0), or a read's error. */
+int weir__net_conn_wait_more(weir_conn *conn, size_t known_bytes) WEIR_MUST_CHECK;
+
+static inline const char *weir__net_conn_peek(weir_conn *conn, size_t *out_size)
+{
+    return weir__stream_peek(&conn->stream, out_size);
+}
+static inline void weir__net_conn_consume(weir_conn *conn, size_t size)
+{
+    weir__stream_consume(&conn->stream, size);
+}
+static inline size_t weir__net_conn_unread(const weir_conn *conn)
+{
+    return weir__stream_unread(&conn->stream);
+}
+/* Nothing came, and the peer has not gone as far as we know: fit to be used again. */
+static inline bool weir__net_conn_at_rest(const weir_conn *conn)
+{
+    const struct weir__rx *rx = &conn->stream.rx;
+    return !conn->closed && conn->users == 0 && rx->unread_bytes == 0 && !rx->eof && rx->error == 0;
+}
+
+/* --- listeners -------------------------------------------------------------------------------- */
+
+/* Checkpoint: a connected descriptor of the caller's; errors as weir_listener_accept(). */
+int weir__net_accept_fd(weir_listener *listener, weir_address *out_peer) WEIR_MUST_CHECK;
+/* Checkpoint: the caller had no memory for what it accepted; counts it, and pauses. */
+int weir__net_accept_pause(weir_listener *listener) WEIR_MUST_CHECK;
+
+extern int64_t weir__net_stagger_ns; /* between attempts to connect; set by tests */
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+/*
+ * Ask the system for the addresses of a name, on a thread that may block; their port is 0.
+ * `out_why` is a static text for the message, on failure. Tests put another function here.
+ */
+typedef int weir__net_lookup_fn(const char *host, weir_addresses *out_addresses,
+                                const char **out_why);
+extern weir__net_lookup_fn *weir__net_lookup;
+extern int64_t weir__net_resolve_ns; /* how long a caller waits; tests are less patient */
+
+enum { WEIR__NET_HOST_BYTES = 254 }; /* 253 and a NUL: RFC 1035 section 3.1 */
+
+struct weir__net_answer {
+    int rc;          /* 0, or a negative errno */
+    const char *why; /* static; on failure */
+    weir_addresses addresses;
+};
+
+/*
+ * The cache, resolve_cache.c: one for the process, any thread, never waits for more than a few
+ * comparisons. Hosts are in lower case; instants are those of weir__base_kernel_now().
+ */
+bool weir__net_cache_find(const char *host, int64_t now_ns, struct weir__net_answer *out_answer);
+void weir__net_cache_keep(const char *host, int64_t now_ns, const struct weir__net_answer *answer);
+void weir__net_cache_clear(void);
+size_t weir__net_cache_count(int64_t now_ns);
+
+#endif
