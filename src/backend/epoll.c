@@ -321,7 +321,8 @@ static int epoll_rx_arm(struct weir__backend *backend, struct weir__rx *rx)
     if (known)
         read_soon(epoll, rx); // its edge may have gone by
 
-    rx->error = weir__base_fault(WEIR__FAULT_RING);
+    int fault = weir__base_fault(WEIR__FAULT_RING);
+    rx->error = fault == -ECANCELED ? -EIO : fault; // N1, as for a real one
     if (rx->error != 0)
         weir__report_rx(&epoll->report, rx);
     return 0;

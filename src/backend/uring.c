@@ -357,7 +357,8 @@ static int uring_rx_arm(struct weir__backend *backend, struct weir__rx *rx)
 {
     struct uring *uring = uring_of(backend);
     weir__report_arm(backend, rx);
-    rx->error = weir__base_fault(WEIR__FAULT_RING);
+    int fault = weir__base_fault(WEIR__FAULT_RING);
+    rx->error = fault == -ECANCELED ? -EIO : fault; // N1, as for a real one
     if (rx->error != 0)
         weir__report_rx(&uring->report, rx);
     else
