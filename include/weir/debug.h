@@ -4,7 +4,7 @@
  * A step that holds a loop, a failure that reaches nobody, a swallowed cancellation, a stack overflow,
  * something left open: each is reported on standard error when it happens, with the task, where it was
  * spawned, and where it is. WEIR_DEBUG=1 in the environment adds what costs: misuse ends the process at
- * once with both places, and the deepest use of each kind of stack is told at the end.
+ * once, and the deepest use of a stack is told at the end.
  */
 #ifndef WEIR_DEBUG_H
 #define WEIR_DEBUG_H

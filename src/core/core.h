@@ -359,7 +359,12 @@ void weir__scope_cancel_level(weir_loop *loop, weir_scope *scope, unsigned level
                               weir_cancel_kind kind, const char *reason, const void *address);
 void weir__scope_fire(weir_loop *loop, struct weir__timer *timer);
 bool weir__scope_cause(const weir_scope *scope, weir_cancel_cause *out_cause);
-void weir__token_detach(weir_scope *scope);
+void weir__token_detach_now(weir_scope *scope);
+static inline void weir__token_detach(weir_scope *scope)
+{
+    if (__builtin_expect(scope->weir__token != NULL, 0))
+        weir__token_detach_now(scope);
+}
 
 /* --- groups' inside --------------------------------------------------------------------------- */
 
@@ -373,10 +378,26 @@ void weir__group_child_started(weir_group *group, weir_task *task);
 /* --- failures' inside -------------------------------------------------------------------------- */
 
 int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code);
-void weir__failure_settle_last(weir_loop *loop, weir_task *task, int code);
 void weir__failures_discard(weir_failures *failures, bool report_rest);
-struct weir__detail *weir__failure_detail(weir_task *task, int code);
-void weir__failure_drop_detail(weir_task *task);
+void weir__failure_drop_detail_now(weir_task *task);
+static inline struct weir__detail *weir__failure_detail(weir_task *task, int code)
+{
+    return task->detail != NULL && task->detail->code == code ? task->detail : NULL;
+}
+static inline void weir__failure_drop_detail(weir_task *task)
+{
+    if (__builtin_expect(task->detail != NULL, 0))
+        weir__failure_drop_detail_now(task);
+}
+/* The task closes another group, or has ended: what nobody saw of its last set is reported. */
+static inline void weir__failure_settle_last(weir_task *task)
+{
+    weir_failures *set = task->last_failures;
+    if (__builtin_expect(set != NULL, 0)) {
+        task->last_failures = NULL;
+        weir__failures_discard(set, true);
+    }
+}
 /* Where weir_fail() writes on a thread that runs a job of the executor; NULL on all others. */
 extern _Thread_local struct weir__detail *weir__job_detail;
 /* The text becomes the task's; it was allocated, and is taken. */

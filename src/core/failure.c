@@ -42,12 +42,7 @@ int weir_fail(int code, const char *format, ...)
     return code;
 }
 
-struct weir__detail *weir__failure_detail(weir_task *task, int code)
-{
-    return task->detail != NULL && task->detail->code == code ? task->detail : NULL;
-}
-
-void weir__failure_drop_detail(weir_task *task)
+void weir__failure_drop_detail_now(weir_task *task)
 {
     weir__base_free(task->detail);
     task->detail = NULL;
@@ -163,8 +158,6 @@ static void set_free(weir_failures *set)
 /* The first record went with the return code of close. The rest is reported unless somebody looked. */
 void weir__failures_discard(weir_failures *set, bool report_rest)
 {
-    if (set == NULL)
-        return;
     weir_loop *loop = set->loop;
     size_t rest = set->count + set->lost_count - 1; /* a set is made for its first failure */
     if (rest > 0 && report_rest && !set->inspected && !set->primary_only) {
@@ -180,15 +173,6 @@ void weir__failures_discard(weir_failures *set, bool report_rest)
         loop->failures_handled += rest;
     }
     set_free(set);
-}
-
-/* The task is about to close another group, or has ended with `code`: what became of the last set? */
-void weir__failure_settle_last(weir_loop *loop, weir_task *task, int code)
-{
-    (void)loop, (void)code;
-    weir_failures *set = task->last_failures;
-    task->last_failures = NULL;
-    weir__failures_discard(set, true);
 }
 
 /* --- the public view -------------------------------------------------------------------------------- */

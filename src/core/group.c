@@ -156,7 +156,7 @@ void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc)
         group->ended(group, task, kind, rc, weir__failure_detail(task, rc));
     if (kind == WEIR_OUTCOME_FAILED)
         weir__failure_add(group, WEIR_FAILURE_CHILD, task, rc);
-    weir__failure_settle_last(loop, task, rc);
+    weir__failure_settle_last(task);
     if (kind == WEIR_OUTCOME_FAILED && group->policy == WEIR_FAIL_FAST)
         fail_group(group, WEIR_CANCEL_SIBLING_FAILED);
     if (kind == WEIR_OUTCOME_CANCELLED && group->scope.weir__effective >= WEIR__LEVEL_CANCEL)
@@ -244,7 +244,7 @@ static int close_group(weir_group *group, int rc, weir_failures **out_failures, 
     weir_loop *loop = weir__loop;
     settle_nesting(group, task);
     rc = judge_body(loop, group, task, rc);
-    weir__failure_settle_last(loop, task, rc);
+    weir__failure_settle_last(task);
     group->closing = true;
     join(loop, group, task);
     group->joined = true;

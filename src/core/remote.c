@@ -178,11 +178,9 @@ void weir_token_release(weir_token *token)
     weir__base_free(token);
 }
 
-void weir__token_detach(weir_scope *scope)
+void weir__token_detach_now(weir_scope *scope)
 {
     weir_token *token = scope->weir__token;
-    if (token == NULL)
-        return;
     scope->weir__token = NULL;
     token->scope = NULL;
     __atomic_store_n(&token->ended, 1, __ATOMIC_RELEASE);

@@ -21,8 +21,35 @@ static void loop_started(weir_loop *loop)
     weir__crash_loop_started(loop);
 }
 
+/* The lowest byte of a slot that was ever written tells how deep its tasks went. */
+static size_t depth_of(const struct weir__stacks *stacks, int32_t slot)
+{
+    const uint64_t *word = (const uint64_t *)(const void *)weir__stack_bottom(stacks, slot);
+    const uint64_t *end = (const uint64_t *)(const void *)weir__stack_top(stacks, slot);
+    while (word < end && *word == 0)
+        word++;
+    return (size_t)((const char *)end - (const char *)word);
+}
+
+/* WEIR_DEBUG=1: reads every stack that was used, which is why it is not always done. */
+static void tell_deepest_stack(weir_loop *loop)
+{
+    const struct weir__stacks *stacks = &loop->stacks;
+    size_t deepest = 0;
+    for (size_t slot = 0; slot < stacks->used_count; slot++) {
+        size_t depth = depth_of(stacks, (int32_t)slot);
+        if (depth > deepest)
+            deepest = depth;
+    }
+    weir_log_info("deepest use of a stack", WEIR_KV("loop", loop->name), WEIR_KV("bytes", deepest),
+                  WEIR_KV("of_bytes", stacks->slot_bytes - WEIR__STACK_GUARD_BYTES),
+                  WEIR_KV("stacks", stacks->used_count));
+}
+
 static void loop_ended(weir_loop *loop)
 {
+    if (weir__debug_on())
+        tell_deepest_stack(loop);
     weir__watchdog_forget(loop);
     weir__crash_loop_ended(loop);
 }
