@@ -72,6 +72,8 @@ struct race {
 
 static int wait_for_turn(struct attempt *attempt)
 {
+    if (weir__net_stagger_ns == 0) // a test wants them side by side
+        return 0;
     int rc = weir_scope_enter(&attempt->pause);
     if (rc < 0)
         return rc;

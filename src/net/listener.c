@@ -4,7 +4,7 @@
  * Runs on  the loop's own thread.
  * Holds    1. An accept in flight is in `accepts`; the descriptor is closed only when that is
  *             empty, and the memory goes when no task is inside a call.
- *          2. What accept refuses for a while is waited out with a pause: no shortage makes it spin.
+ *          2. What accept refuses for a while is waited out with a pause, so that it never spins.
  *          3. A connection the kernel handed over is handed on or closed (I4).
  */
 #include <netinet/in.h>

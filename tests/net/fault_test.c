@@ -1,8 +1,8 @@
 /*
  * fault_test.c - a connection's life with each of its calls failing once
  *
- * Whatever fails, the body ends, says so in a code, and leaves nothing behind; when nothing was told
- * to fail, the bytes came back.
+ * Whatever fails, the body ends, says so in a code, and leaves nothing behind; when nothing was
+ * told to fail, the bytes came back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -162,7 +162,7 @@ IO_TEST(any_operation_may_be_cancelled_by_an_accident_of_the_kernel)
     EXPECT(fault_loop(WEIR__FAULT_RING, -ECANCELED, visit_once, NULL) >= 5); // N1
 }
 
-/* --- names ---------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static int answer_always(const char *host, weir_addresses *out_addresses, const char **out_why)
 {
