@@ -163,7 +163,7 @@ IO_TEST(requests_that_come_octet_by_octet_are_the_same_requests)
     REQUIRE(client_open(&client, &service));
     for (size_t i = 0; i < sizeof pieces - 1; i++) {
         client_send_bytes(&client, pieces + i, 1);
-        let_run(3);
+        let_run(1);
     }
     expect_pieces(&client);
     client_close(&client);
@@ -178,7 +178,7 @@ IO_TEST(requests_cut_at_each_place_are_the_same_requests)
     REQUIRE(client_open(&client, &service));
     for (size_t i = 1; i < sizeof pieces - 1; i++) {
         client_send_bytes(&client, pieces, i);
-        let_run(3);
+        let_run(1);
         client_send_bytes(&client, pieces + i, sizeof pieces - 1 - i);
         expect_pieces(&client);
         weir_arena_reset(client.arena);
@@ -277,7 +277,7 @@ IO_TEST(clients_that_go_at_any_moment_leave_nothing_behind)
         struct client client;
         REQUIRE(client_open(&client, &service));
         client_send_bytes(&client, request, i);
-        let_run((int)(i % 4));
+        let_run((int)(i % 3));
         if (i % 2 == 0)
             client_reset(&client);
         else
