@@ -49,6 +49,10 @@ function(weir_room_sources room out_sources)
     message(FATAL_ERROR "weir runs on x86_64 and aarch64; this is ${CMAKE_SYSTEM_PROCESSOR}. "
       "A port starts with src/arch/.")
   endif()
+  if(room STREQUAL "app") # the page that is part of the library
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/src/app/docs_page.S PROPERTIES
+      OBJECT_DEPENDS ${PROJECT_SOURCE_DIR}/src/app/docs.html)
+  endif()
   if(NOT WEIR_URING)
     list(FILTER sources EXCLUDE REGEX "/backend/uring[^/]*\\.c$")
   endif()

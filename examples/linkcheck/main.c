@@ -1,0 +1,84 @@
+/*
+ * main.c - linkcheck: checks lists of URLs concurrently and keeps the results
+ */
+#include "linkcheck.h"
+
+static struct settings settings;
+
+static const weir_app_option options[] = {
+    WEIR_APP_OPTION(struct settings, data, .value = "DIR", .or_else = "linkcheck-data",
+                    .doc = "where results (SQLite) and uploads are kept; made if it is not there"),
+    {0},
+};
+
+/* Around each worker's serving: what belongs to its loop. */
+struct wake_watchers {
+    weir_app *app;
+};
+static int wake_watchers(struct wake_watchers *a)
+{
+    int rc = weir_app_wait_stopping(a->app);
+    running_wake_all(); /* event streams end when the drain begins */
+    return rc;
+}
+
+static int work(weir_app_worker *worker)
+{
+    struct worker_state state;
+    /* Checks bring their own limits: URLs at a time and time for each, up to 256 and 60 s. */
+    weir_http_client_options limits = {
+        .conns_max = 2048,
+        .conns_per_origin_max = CONCURRENCY_MAX,
+        .pool_wait_ns = WEIR_FOREVER,
+        .connect_timeout_ns = TIMEOUT_MS_MAX * WEIR_MS,
+        .idle_timeout_ns = TIMEOUT_MS_MAX * WEIR_MS,
+        .user_agent = "linkcheck (weir)",
+    };
+    int rc = weir_http_client_open(&limits, &state.client);
+    if (rc < 0)
+        return rc;
+    weir_app_worker_set_state(worker, &state);
+    if (weir_app_worker_index(worker) == 0)
+        rc = WEIR_BACKGROUND_HERE(wake_watchers, .app = weir_app_worker_app(worker));
+    if (rc == 0)
+        rc = weir_app_worker_serve(worker);
+    weir_http_client_close(state.client);
+    return rc;
+}
+
+static int lifespan(weir_app *app)
+{
+    weir_sqlite *db;
+    int rc = weir_file_make_dir(settings.data, 0750);
+    if (rc < 0 && rc != -EEXIST)
+        return rc;
+    rc = store_open(settings.data, &db);
+    if (rc < 0)
+        return rc;
+    rc = store_recover(db);
+    if (rc > 0)
+        weir_log_warn("checks were cut when the service ended last time; they are interrupted now",
+                      WEIR_KV("count", rc));
+    if (rc >= 0) {
+        weir_app_set_state(app, db);
+        rc = weir_app_serve(app);
+    }
+    /* Requests and checks have ended: nobody uses the database any more. */
+    weir_sqlite_close(db);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    return weir_app_main(argc, argv,
+                         &(weir_app_options){
+                             .name = "linkcheck",
+                             .version = "0.1.0",
+                             .doc = "checks lists of URLs concurrently and keeps the results",
+                             .routes = linkcheck_routes,
+                             .lifespan = lifespan,
+                             .worker = work,
+                             .options = options,
+                             .settings = &settings,
+                         });
+}
