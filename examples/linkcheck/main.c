@@ -1,6 +1,9 @@
 /*
  * main.c - linkcheck: checks lists of URLs concurrently and keeps the results
  */
+#include <string.h>
+#include <sys/stat.h>
+
 #include "linkcheck.h"
 
 static struct settings settings;
@@ -46,11 +49,20 @@ static int work(weir_app_worker *worker)
     return rc;
 }
 
+/* A job: it blocks a thread of the pool, not the loop. */
+static int make_folder(void *arg)
+{
+    const char *path = arg;
+    if (mkdir(path, 0750) == 0 || errno == EEXIST)
+        return 0;
+    return weir_fail(-errno, "--data %s: the folder cannot be made: %s", path, strerror(errno));
+}
+
 static int lifespan(weir_app *app)
 {
     weir_sqlite *db;
-    int rc = weir_file_make_dir(settings.data, 0750);
-    if (rc < 0 && rc != -EEXIST)
+    int rc = weir_offload(NULL, make_folder, (void *)(uintptr_t)settings.data);
+    if (rc < 0)
         return rc;
     rc = store_open(settings.data, &db);
     if (rc < 0)

@@ -19,7 +19,7 @@ static int write_body(weir_request *request, weir_file *file)
     int64_t offset = 0;
     ssize_t n;
     while ((n = weir_body_read(request, piece, PIECE_BYTES)) > 0) {
-        int rc = weir_file_write_all(file, piece, (size_t)n, offset, NULL);
+        int rc = weir_file_write(file, piece, (size_t)n, offset, NULL);
         if (rc < 0)
             return rc;
         offset += n;
@@ -30,8 +30,8 @@ static int write_body(weir_request *request, weir_file *file)
 static int save_body(weir_request *request, const char *path)
 {
     weir_file *file;
-    int rc = weir_file_open(path, &(weir_file_options){.write = true, .create = true, .truncate = true},
-                            &file);
+    int rc = weir_file_open(
+        path, &(weir_file_options){.access = WEIR_FILE_WRITE, .create = true, .exclusive = true}, &file);
     if (rc < 0)
         return rc;
     rc = write_body(request, file);

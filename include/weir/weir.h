@@ -5,8 +5,10 @@
 #define WEIR_WEIR_H
 
 #include <weir/base.h>
+#include <weir/debug.h>
 #include <weir/exec.h>
 #include <weir/failure.h>
+#include <weir/file.h>
 #include <weir/group.h>
 #include <weir/log.h>
 #include <weir/net.h>
