@@ -230,7 +230,7 @@ int weir_sqlite_open(const char *path, const weir_sqlite_options *options, weir_
     int rc = weir__core_checkpoint();
     if (rc < 0)
         return rc;
-    weir_sqlite *db;
+    weir_sqlite *db = NULL;
     rc = new_database(path, options, &db);
     if (rc < 0)
         return rc;
