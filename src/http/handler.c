@@ -386,7 +386,8 @@ static void conclude(struct weir_request *request, int rc)
     if (request->now.answer == WEIR__HTTP_ANSWER_NONE)
         cut(request); // no memory even for a problem
     weir__http_out_commit(conn);
-    if (request->now.closing)
+    // A head that left before the server retired could not say so.
+    if (request->now.closing || request->server->retiring)
         conn->finishing = true;
 }
 

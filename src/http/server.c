@@ -364,11 +364,13 @@ static void close_oldest(weir_http_server *server)
     weir__http_conn_drop(WEIR__CONTAINER(server->idle.next, struct weir__http_conn, link));
 }
 
-/* Checkpoint: until one more connection is allowed. */
+/* Checkpoint: until one more connection is allowed. Meanwhile newcomers wait in the kernel's queue. */
 static int wait_for_room(weir_http_server *server)
 {
+    if (server->stats.conn_count < server->options.limits.connections_max)
+        return 0;
+    weir__http_limit_hit(server, WEIR_HTTP_LIMIT_CONNECTIONS, NULL);
     while (server->stats.conn_count >= server->options.limits.connections_max) {
-        weir__http_limit_hit(server, WEIR_HTTP_LIMIT_CONNECTIONS, NULL);
         close_oldest(server);
         int rc = weir__core_checkpoint();
         if (rc == 0)
@@ -382,13 +384,15 @@ static int wait_for_room(weir_http_server *server)
 static int accept_one(struct weir__http_acceptor *acceptor)
 {
     weir_http_server *server = acceptor->server;
-    int rc = wait_for_room(server);
-    if (rc < 0)
-        return rc;
     weir_address peer;
     int fd = weir__net_accept_fd(acceptor->listener, &peer);
     if (fd < 0)
         return fd;
+    int rc = wait_for_room(server);
+    if (rc < 0) {
+        weir__io_close(fd);
+        return rc;
+    }
     rc = weir__http_conn_open(server, fd, (const struct sockaddr *)(const void *)&peer.storage);
     return rc < 0 ? weir__net_accept_pause(acceptor->listener) : 0;
 }

@@ -112,6 +112,14 @@ bool client_more(struct client *client)
     return got > 0;
 }
 
+bool client_until(struct client *client, const char *text)
+{
+    while (memmem(client->data, client->size, text, strlen(text)) == NULL)
+        if (!client_more(client))
+            return false;
+    return true;
+}
+
 static void take(struct client *client, size_t size)
 {
     memmove(client->data, client->data + size, client->size - size);
@@ -236,7 +244,8 @@ bool client_is_ended(struct client *client)
         ;
     if (client->size > 0) // show what should not be there
         EXPECT_STR("", copy(client, client->data, client->size));
-    return client->size == 0;
+    EXPECT_RC(0, client->error);
+    return client->ended && client->size == 0;
 }
 
 const char *client_rest(struct client *client)

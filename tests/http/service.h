@@ -57,6 +57,8 @@ struct answer client_answer_to_head(struct client *client);
 bool client_is_ended(struct client *client);
 /* Until at least one more byte is there; false at the end. */
 bool client_more(struct client *client);
+/* Until this text is among what came and was not looked at; false when it never is. */
+bool client_until(struct client *client, const char *text);
 /* Everything up to the end of the connection, closed with NUL. */
 const char *client_rest(struct client *client);
 /* A field of the answer, or NULL. */

@@ -1,0 +1,275 @@
+/*
+ * server_limit_test.c - limits of time and number: slow, silent and too many clients
+ *
+ * The limits are made small: these are real sockets, on the real clock.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir/scope.h>
+#include <weir/task.h>
+
+#include "tests/http/service.h"
+#include "tests/support/test.h"
+
+#define HOST "Host: a\r\n"
+#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+
+static int hello(weir_request *request)
+{
+    return weir_respond_text(request, 200, "hello");
+}
+
+static int seen_rc;
+
+static int receive(weir_request *request)
+{
+    char piece[100];
+    ssize_t got;
+    while ((got = weir_body_read(request, piece, sizeof piece)) > 0)
+        ;
+    seen_rc = (int)got;
+    return got < 0 ? (int)got : weir_respond_text(request, 200, "all");
+}
+
+static int echo(weir_request *request)
+{
+    weir_str body = weir_request_body(request);
+    return weir_respond_bytes(request, 200, NULL, body.data, body.size);
+}
+
+static const weir_route routes[] = {
+    WEIR_GET("/", hello),
+    WEIR_POST("/", echo, .timeout_ns = 20 * WEIR_MS),
+    WEIR_POST("/upload", receive, .stream_body = true),
+    {0},
+};
+
+static weir_http_limit last_hit;
+static char last_peer[64];
+
+static void hear_limit(void *arg, weir_http_limit limit, const char *peer)
+{
+    (void)arg;
+    last_hit = limit;
+    snprintf(last_peer, sizeof last_peer, "%s", peer);
+}
+
+static bool open_both(struct service *service, struct client *client,
+                      const weir_http_limits *limits)
+{
+    weir_http_server_options options = {.limits = *limits, .hooks.limit_hit = hear_limit};
+    last_hit = WEIR_HTTP_LIMIT_COUNT;
+    return service_open(service, routes, &options) && client_open(client, service);
+}
+
+static void close_both(struct service *service, struct client *client)
+{
+    client_close(client);
+    service_close(service);
+}
+
+IO_TEST(a_client_that_never_says_a_word_is_closed)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_both(&service, &client,
+                      &(weir_http_limits){.first_byte_timeout_ns = 10 * WEIR_MS}));
+    EXPECT(client_is_ended(&client));
+    EXPECT_EQ(WEIR_HTTP_LIMIT_FIRST_BYTE, last_hit);
+    EXPECT(strncmp(last_peer, "127.0.0.1:", 10) == 0);
+    close_both(&service, &client);
+}
+
+/* The time runs from the first byte of the head, not from the last one. */
+IO_TEST(a_head_that_drips_is_408)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_both(&service, &client, &(weir_http_limits){.head_timeout_ns = 30 * WEIR_MS}));
+    EXPECT_EQ(200, client_ask(&client, GET("/")).status);
+    static const char head[] = "GET / HTTP/1.1\r\nHost: a\r\nX-Long-Header: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy";
+    size_t sent = 0;
+    weir_http_server_stats stats;
+    do {
+        client_send_bytes(&client, head + sent++, 1);
+        let_run(2);
+        weir_http_server_stats_get(service.server, &stats);
+    } while (stats.limit_count[WEIR_HTTP_LIMIT_HEAD_TIME] == 0 && sent < sizeof head - 1);
+    EXPECT(sent < sizeof head - 1);
+    struct answer answer = client_answer(&client);
+    EXPECT_EQ(408, answer.status);
+    EXPECT(!answer.keep_alive);
+    EXPECT(client_is_ended(&client));
+    EXPECT_EQ(WEIR_HTTP_LIMIT_HEAD_TIME, last_hit);
+    close_both(&service, &client);
+}
+
+IO_TEST(a_connection_that_stays_idle_is_closed)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_both(&service, &client, &(weir_http_limits){.idle_timeout_ns = 10 * WEIR_MS}));
+    EXPECT_EQ(200, client_ask(&client, GET("/")).status);
+    EXPECT(client_is_ended(&client));
+    EXPECT_EQ(WEIR_HTTP_LIMIT_IDLE, last_hit);
+    close_both(&service, &client);
+}
+
+IO_TEST(a_connection_that_is_used_is_not_closed_as_idle)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_both(&service, &client, &(weir_http_limits){.idle_timeout_ns = 40 * WEIR_MS,
+                                                             .first_byte_timeout_ns = 40 * WEIR_MS}));
+    for (int i = 0; i < 10; i++) {
+        EXPECT_EQ(200, client_ask(&client, GET("/")).status);
+        EXPECT_RC(0, weir_sleep(10 * WEIR_MS));
+    }
+    EXPECT_EQ(WEIR_HTTP_LIMIT_COUNT, last_hit);
+    close_both(&service, &client);
+}
+
+IO_TEST(a_body_that_stops_coming_is_408)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_both(&service, &client, &(weir_http_limits){.body_idle_timeout_ns = 10 * WEIR_MS}));
+    client_send(&client, "POST / HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nhello");
+    struct answer answer = client_answer(&client);
+    EXPECT_EQ(408, answer.status);
+    EXPECT(!answer.keep_alive);
+    EXPECT(client_is_ended(&client));
+    EXPECT_EQ(WEIR_HTTP_LIMIT_BODY_IDLE, last_hit);
+    client_close(&client);
+    REQUIRE(client_open(&client, &service));
+    client_send(&client, "POST /upload HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nhello");
+    EXPECT_EQ(408, client_answer(&client).status);
+    EXPECT_EQ(-ETIMEDOUT, seen_rc);
+    close_both(&service, &client);
+}
+
+/* Never idle, and never done: what nginx and HAProxy let live. */
+IO_TEST(a_body_that_drips_below_the_least_rate_is_408)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_both(&service, &client,
+                      &(weir_http_limits){.body_rate_grace_ns = 20 * WEIR_MS,
+                                          .body_rate_min = 100000}));
+    client_send(&client, "POST /upload HTTP/1.1\r\n" HOST "Content-Length: 1000\r\n\r\n");
+    int sent = 0;
+    while (last_hit == WEIR_HTTP_LIMIT_COUNT && sent < 500) {
+        client_send(&client, "x");
+        let_run(2);
+        sent++;
+    }
+    EXPECT_EQ(WEIR_HTTP_LIMIT_BODY_RATE, last_hit);
+    EXPECT_EQ(408, client_answer(&client).status);
+    close_both(&service, &client);
+}
+
+IO_TEST(a_body_at_the_least_rate_is_served_however_long_it_takes)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_both(&service, &client,
+                      &(weir_http_limits){.body_rate_grace_ns = 10 * WEIR_MS,
+                                          .body_rate_min = 1000}));
+    client_send(&client, "POST / HTTP/1.1\r\n" HOST "Content-Length: 20000\r\n\r\n");
+    char piece[2000];
+    memset(piece, 'x', sizeof piece);
+    for (int i = 0; i < 10; i++) { /* longer than the route's own limit of time */
+        client_send_bytes(&client, piece, sizeof piece);
+        EXPECT_RC(0, weir_sleep(5 * WEIR_MS));
+    }
+    struct answer answer = client_answer(&client);
+    EXPECT_EQ(200, answer.status);
+    EXPECT_EQ(20000, answer.body_size);
+    close_both(&service, &client);
+}
+
+IO_TEST(beyond_the_limit_of_connections_the_longest_idle_one_makes_room)
+{
+    struct service service;
+    struct client clients[4];
+    REQUIRE(open_both(&service, &clients[0], &(weir_http_limits){.connections_max = 3}));
+    EXPECT_EQ(200, client_ask(&clients[0], GET("/")).status);
+    for (int i = 1; i < 3; i++) {
+        REQUIRE(client_open(&clients[i], &service));
+        EXPECT_EQ(200, client_ask(&clients[i], GET("/")).status);
+    }
+    EXPECT_EQ(200, client_ask(&clients[0], GET("/")).status); /* now the second is the oldest */
+    REQUIRE(client_open(&clients[3], &service));
+    EXPECT_EQ(200, client_ask(&clients[3], GET("/")).status);
+    EXPECT(client_is_ended(&clients[1]));
+    EXPECT_EQ(200, client_ask(&clients[0], GET("/")).status);
+    EXPECT_EQ(WEIR_HTTP_LIMIT_CONNECTIONS, last_hit);
+    weir_http_server_stats stats;
+    weir_http_server_stats_get(service.server, &stats);
+    EXPECT_EQ(3, stats.conn_count);
+    for (int i = 0; i < 4; i++)
+        client_close(&clients[i]);
+    service_close(&service);
+}
+
+IO_TEST(with_all_connections_busy_a_new_one_waits_and_is_served_afterwards)
+{
+    struct service service;
+    struct client busy, waiting;
+    REQUIRE(open_both(&service, &busy, &(weir_http_limits){.connections_max = 1}));
+    client_send(&busy, "POST /upload HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhel");
+    let_run(2);
+    REQUIRE(client_open(&waiting, &service)); /* in the kernel's queue */
+    client_send(&waiting, GET("/"));
+    let_run(2);
+    EXPECT_ANSWER(200, "all", client_ask(&busy, "lo"));
+    client_close(&busy);
+    EXPECT_ANSWER(200, "hello", client_answer(&waiting));
+    client_close(&waiting);
+    service_close(&service);
+}
+
+IO_TEST(many_slow_clients_do_not_hold_up_a_good_one)
+{
+    enum { COUNT = 200 };
+    static struct client slow[COUNT];
+    struct service service;
+    struct client good;
+    REQUIRE(open_both(&service, &good, &(weir_http_limits){0}));
+    for (int i = 0; i < COUNT; i++) {
+        REQUIRE(client_open(&slow[i], &service));
+        client_send(&slow[i], i % 2 == 0 ? "GET / HTTP/1.1\r\nHost: a\r\nX: "
+                                         : "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    }
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < COUNT; i += 2)
+            client_send(&slow[i], "y");
+        int64_t begun_ns = weir_now();
+        EXPECT_EQ(200, client_ask(&good, GET("/")).status);
+        EXPECT(weir_now() - begun_ns < 2 * WEIR_SEC);
+    }
+    for (int i = 0; i < COUNT; i++)
+        client_close(&slow[i]);
+    close_both(&service, &good);
+}
+
+TASK_TEST(impossible_limits_are_refused)
+{
+    weir_router *router;
+    weir_http_server *server;
+    REQUIRE_RC(0, weir_router_new(routes, &router));
+    weir_http_server_options options = {.limits.idle_timeout_ns = -1};
+    EXPECT_RC(-EINVAL, weir_http_server_open(router, &options, &server));
+    options.limits = (weir_http_limits){.head_fields_max = 101};
+    EXPECT_RC(-EINVAL, weir_http_server_open(router, &options, &server));
+    weir_router_free(router);
+}
+
+TEST(every_limit_has_a_name)
+{
+    for (int i = 0; i < WEIR_HTTP_LIMIT_COUNT; i++)
+        EXPECT(strlen(weir_http_limit_name((weir_http_limit)i)) > 0);
+    EXPECT_STR("", weir_http_limit_name(WEIR_HTTP_LIMIT_COUNT));
+}
