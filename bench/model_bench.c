@@ -3,8 +3,8 @@
  *
  *     model_bench [rounds]
  *
- * Prints one line for each body: its size and, over the rounds, the fastest and the median time. The
- * arena is reset between two decodes, as the server does between two requests.
+ * Prints one line for each body: its size and, over the rounds, the fastest and the median time.
+ * The arena is reset between two decodes, as the server does between two requests.
  */
 #include <weir/model.h>
 

@@ -1,0 +1,223 @@
+// tasks.go - the figures of tasks.c and sleepers.c with goroutines
+//
+//	tasks micro [divisor] | skynet [divisor] | sleepers <count> <milliseconds>
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+func figure(name string, value float64, unit string) {
+	fmt.Printf("%s %.6g %s\n", name, value, unit)
+}
+
+func each(start time.Time, count int) float64 {
+	return float64(time.Since(start).Nanoseconds()) / float64(count)
+}
+
+func number(index, fallback int) int {
+	if len(os.Args) > index {
+		if value, err := strconv.Atoi(os.Args[index]); err == nil && value > 0 {
+			return value
+		}
+	}
+	return fallback
+}
+
+// status reads one line of /proc/self/status, in bytes.
+func status(key string) int {
+	file, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		if fields := strings.Fields(lines.Text()); len(fields) > 1 && fields[0] == key {
+			kib, _ := strconv.Atoi(fields[1])
+			return kib * 1024
+		}
+	}
+	return 0
+}
+
+func memory() int { return status("VmRSS:") + status("VmPTE:") }
+
+func yield(tasks, total int) float64 {
+	count := total/tasks + 1
+	var group sync.WaitGroup
+	start := time.Now()
+	for i := 0; i < tasks; i++ {
+		group.Add(1)
+		go func() {
+			for k := 0; k < count; k++ {
+				runtime.Gosched()
+			}
+			group.Done()
+		}()
+	}
+	group.Wait()
+	return each(start, count*tasks)
+}
+
+func channel(capacity, count int) float64 {
+	there, back := make(chan *int, capacity), make(chan *int, capacity)
+	go func() {
+		for item := range there {
+			back <- item
+		}
+	}()
+	item := new(int)
+	start := time.Now()
+	for i := 0; i < count; i++ {
+		there <- item
+		<-back
+	}
+	took := each(start, count*2)
+	close(there)
+	return took
+}
+
+func nothing(group *sync.WaitGroup) { group.Done() }
+
+func spawn(atOnce, total int) float64 {
+	rounds := total/atOnce + 1
+	start := time.Now()
+	for round := 0; round < rounds; round++ {
+		var group sync.WaitGroup
+		group.Add(atOnce)
+		for i := 0; i < atOnce; i++ {
+			go nothing(&group)
+		}
+		group.Wait()
+	}
+	return each(start, rounds*atOnce)
+}
+
+func timeout(count int) float64 {
+	start := time.Now()
+	for i := 0; i < count; i++ {
+		_, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		cancel()
+	}
+	return each(start, count)
+}
+
+func micro() {
+	divisor := number(2, 1)
+	yield(100, 100000/divisor+1)
+	spawn(100, 100000/divisor+1)
+	figure("yield_2", yield(2, 4000000/divisor), "ns")
+	figure("yield_100", yield(100, 4000000/divisor), "ns")
+	figure("handoff", channel(0, 1000000/divisor+1), "ns")
+	figure("channel", channel(1, 1000000/divisor+1), "ns")
+	figure("spawn_join", spawn(1, 1000000/divisor), "ns")
+	figure("spawn_join_100", spawn(100, 2000000/divisor), "ns")
+	figure("timeout", timeout(1000000/divisor+1), "ns")
+}
+
+type node struct{ number, size, sum int }
+
+func grow(me *node, done *sync.WaitGroup) {
+	if done != nil {
+		defer done.Done()
+	}
+	if me.size == 1 {
+		me.sum = me.number
+		return
+	}
+	var children [10]node
+	var group sync.WaitGroup
+	group.Add(10)
+	for i := range children {
+		children[i] = node{number: me.number + i*(me.size/10), size: me.size / 10}
+		go grow(&children[i], &group)
+	}
+	group.Wait()
+	for i := range children {
+		me.sum += children[i].sum
+	}
+}
+
+func skynet() {
+	leaves, most := 1, 1000000/number(2, 1)
+	for leaves*10 <= most {
+		leaves *= 10
+	}
+	var took []float64
+	for round := 0; round < 5; round++ {
+		root := node{size: leaves}
+		start := time.Now()
+		grow(&root, nil)
+		took = append(took, each(start, 1)/1e6)
+		if root.sum != leaves*(leaves-1)/2 {
+			panic("wrong sum")
+		}
+	}
+	sort.Float64s(took)
+	figure("skynet", took[2], "ms")
+	figure("skynet_peak", float64(status("VmHWM:"))/1e6, "MB")
+}
+
+func sleepers() {
+	count, sleep := number(2, 1000), time.Duration(number(3, 1000))*time.Millisecond
+	late := make([]uint32, count)
+	for i := range late {
+		late[i] = 1
+	}
+	var begun int64
+	var group sync.WaitGroup
+	asleep := make(chan bool)
+	base := memory()
+	start := time.Now()
+	group.Add(count)
+	for i := 0; i < count; i++ {
+		go func(late *uint32) {
+			due := time.Now().Add(sleep)
+			if atomic.AddInt64(&begun, 1) == int64(count) {
+				close(asleep)
+			}
+			time.Sleep(sleep)
+			*late = uint32(time.Since(due).Microseconds())
+			group.Done()
+		}(&late[i])
+	}
+	<-asleep
+	created := time.Since(start)
+	bytes := memory() - base
+	group.Wait()
+	var usage syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+	cpu := float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e3
+	sort.Slice(late, func(a, b int) bool { return late[a] < late[b] })
+	figure("create", float64(created.Nanoseconds())/1e6, "ms")
+	figure("memory", float64(bytes)/float64(count), "B")
+	figure("overshoot_p50", float64(late[count/2])/1e3, "ms")
+	figure("overshoot_max", float64(late[count-1])/1e3, "ms")
+	figure("cpu", cpu/float64(count), "us")
+}
+
+func main() {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == "micro":
+		micro()
+	case len(os.Args) > 1 && os.Args[1] == "skynet":
+		skynet()
+	case len(os.Args) > 3 && os.Args[1] == "sleepers":
+		sleepers()
+	default:
+		fmt.Fprintln(os.Stderr, "usage: tasks micro|skynet [divisor] | sleepers <count> <ms>")
+		os.Exit(64)
+	}
+}
