@@ -149,11 +149,10 @@ static void begin_end(struct weir__http_conn *conn)
 {
     set_state(conn, WEIR__HTTP_CONN_LINGER);
     conn->finishing = true;
-    if (conn->in != NULL) {
+    conn->lingering |= !weir__http_input_empty(conn); // it sent more than was answered
+    if (conn->in != NULL)
         weir__http_block_give(conn->server, conn->in);
-        conn->in = NULL;
-        conn->lingering = true; // it sent more than was answered
-    }
+    conn->in = NULL;
     weir__http_out_start(conn);
     weigh(conn);
     if (!conn->sending)

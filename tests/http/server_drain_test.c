@@ -1,0 +1,267 @@
+/*
+ * server_drain_test.c - the end of a server: retiring, draining, closing
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir/group.h>
+#include <weir/scope.h>
+#include <weir/task.h>
+
+#include "tests/http/service.h"
+#include "tests/support/test.h"
+
+#define HOST "Host: a\r\n"
+#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+
+static bool released; /* handlers of /wait may go on */
+static int cancelled_count;
+
+static int hello(weir_request *request)
+{
+    return weir_respond_text(request, 200, weir_request_draining(request) ? "draining" : "hello");
+}
+
+static int wait_for_release(weir_request *request)
+{
+    int rc = 0;
+    while (rc == 0 && !released)
+        rc = weir_sleep(1);
+    cancelled_count += rc == -ECANCELED;
+    return rc < 0 ? rc : weir_respond_text(request, 200, "done");
+}
+
+static int stream_for_ever(weir_request *request)
+{
+    int rc = weir_stream_begin(request, 200, NULL);
+    while (rc == 0) {
+        rc = weir_stream_write(request, "x", 1);
+        if (rc == 0)
+            rc = weir_sleep(WEIR_MS);
+    }
+    cancelled_count += rc == -ECANCELED;
+    return rc;
+}
+
+static const weir_route routes[] = {
+    WEIR_GET("/", hello),
+    WEIR_GET("/wait", wait_for_release),
+    WEIR_GET("/stream", stream_for_ever),
+    {0},
+};
+
+static void wait_for_flight(const struct service *service, size_t count)
+{
+    weir_http_server_stats stats = {0};
+    for (int i = 0; i < 2000; i++) {
+        weir_http_server_stats_get(service->server, &stats);
+        if (stats.in_flight_count == count)
+            break;
+        let_run(1);
+    }
+    EXPECT_EQ(count, stats.in_flight_count);
+}
+
+static size_t conn_count(const struct service *service)
+{
+    weir_http_server_stats stats;
+    weir_http_server_stats_get(service->server, &stats);
+    return stats.conn_count;
+}
+
+IO_TEST(a_retiring_server_still_accepts_and_says_close)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(service_open(&service, routes, NULL));
+    weir_http_server_retire(service.server);
+    REQUIRE(client_open(&client, &service));
+    struct answer answer = client_ask(&client, GET("/"));
+    EXPECT_ANSWER(200, "draining", answer);
+    EXPECT_STR("close", answer_field(&client, &answer, "connection"));
+    EXPECT(client_is_ended(&client));
+    client_close(&client);
+    service_close(&service);
+}
+
+IO_TEST(a_drain_lets_a_hundred_requests_end_and_a_silent_connection_does_not_hold_it)
+{
+    enum { COUNT = 100 };
+    static struct client clients[COUNT];
+    struct service service;
+    struct client silent;
+    released = false;
+    REQUIRE(service_open(&service, routes, NULL));
+    REQUIRE(client_open(&silent, &service));
+    for (int i = 0; i < COUNT; i++) {
+        REQUIRE(client_open(&clients[i], &service));
+        client_send(&clients[i], GET("/wait"));
+    }
+    wait_for_flight(&service, COUNT);
+    int64_t begun_ns = weir_now();
+    weir_http_server_drain(service.server);
+    EXPECT_RC(-ESHUTDOWN, weir_http_server_listen(service.server, service.listener));
+    int rc = 0;
+    WEIR_TIMEOUT(rc, 5 * WEIR_MS) {
+        rc = weir_http_server_wait_idle(service.server);
+    }
+    EXPECT_RC(-ETIME, rc);
+    released = true;
+    EXPECT_RC(0, weir_http_server_wait_idle(service.server));
+    EXPECT(weir_now() - begun_ns < 2 * WEIR_SEC);
+    for (int i = 0; i < COUNT; i++) {
+        struct answer answer = client_answer(&clients[i]);
+        EXPECT_ANSWER(200, "done", answer);
+        EXPECT(!answer.keep_alive);
+        EXPECT(client_is_ended(&clients[i]));
+        client_close(&clients[i]);
+    }
+    EXPECT(client_is_ended(&silent));
+    client_close(&silent);
+    service_close(&service);
+}
+
+IO_TEST(a_drain_closes_idle_connections_and_serves_a_request_that_was_under_way)
+{
+    struct service service;
+    struct client idle, busy;
+    weir_http_server_options options = {.limits.drain_grace_ns = 50 * WEIR_MS};
+    REQUIRE(service_open(&service, routes, &options));
+    REQUIRE(client_open(&idle, &service));
+    REQUIRE(client_open(&busy, &service));
+    EXPECT_EQ(200, client_ask(&idle, GET("/")).status);
+    EXPECT_EQ(200, client_ask(&busy, GET("/")).status);
+    weir_http_server_drain(service.server);
+    /* Sent before its sender could know. */
+    struct answer answer = client_ask(&busy, GET("/"));
+    EXPECT_ANSWER(200, "draining", answer);
+    EXPECT(!answer.keep_alive);
+    EXPECT(client_is_ended(&busy));
+    EXPECT(client_is_ended(&idle));
+    let_run(2);
+    EXPECT_EQ(0, conn_count(&service));
+    client_close(&idle);
+    client_close(&busy);
+    service_close(&service);
+}
+
+IO_TEST(a_head_that_had_begun_is_still_served_after_a_drain)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(service_open(&service, routes, NULL));
+    REQUIRE(client_open(&client, &service));
+    client_send(&client, "GET / HTTP/1.1\r\nHo");
+    let_run(2);
+    weir_http_server_drain(service.server);
+    let_run(2);
+    EXPECT_ANSWER(200, "draining", client_ask(&client, "st: a\r\n\r\n"));
+    EXPECT(client_is_ended(&client));
+    client_close(&client);
+    service_close(&service);
+}
+
+IO_TEST(a_close_cancels_what_is_left_and_tells_the_clients)
+{
+    struct service service;
+    struct client waiting, streaming;
+    released = false;
+    REQUIRE(service_open(&service, routes, NULL));
+    REQUIRE(client_open(&waiting, &service));
+    REQUIRE(client_open(&streaming, &service));
+    client_send(&waiting, GET("/wait"));
+    client_send(&streaming, GET("/stream"));
+    wait_for_flight(&service, 2);
+    service_close(&service);
+    EXPECT_EQ(2, cancelled_count);
+    struct answer answer = client_answer(&waiting);
+    EXPECT_EQ(503, answer.status);
+    EXPECT(!answer.keep_alive);
+    EXPECT(client_is_ended(&waiting));
+    answer = client_answer(&streaming);
+    EXPECT_EQ(200, answer.status);
+    EXPECT(answer.cut);
+    client_close(&waiting);
+    client_close(&streaming);
+}
+
+struct closer {
+    struct service *service;
+    int rc;
+};
+static int close_from_elsewhere(void *arg)
+{
+    struct closer *closer = arg;
+    closer->rc = weir_http_server_close(closer->service->server);
+    return 0;
+}
+
+IO_TEST(only_the_task_that_opened_a_server_closes_it)
+{
+    struct service service;
+    REQUIRE(service_open(&service, routes, NULL));
+    struct closer closer = {.service = &service};
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_spawn(group, close_from_elsewhere, &closer));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(-EPERM, closer.rc);
+    EXPECT_RC(0, weir_http_server_close(NULL));
+    service_close(&service);
+}
+
+IO_TEST(a_server_is_cancelled_with_the_scope_it_was_opened_in)
+{
+    struct service service;
+    struct client client = {0};
+    int rc = 0;
+    released = false;
+    cancelled_count = 0;
+    WEIR_TIMEOUT(rc, 20 * WEIR_MS) {
+        if (!service_open(&service, routes, NULL) || !client_open(&client, &service))
+            break;
+        client_send(&client, GET("/wait"));
+        rc = weir_sleep(WEIR_HOUR);
+        EXPECT_RC(0, weir_http_server_close(service.server));
+    }
+    EXPECT_RC(-ETIME, rc);
+    EXPECT_EQ(1, cancelled_count);
+    EXPECT_EQ(503, client_answer(&client).status);
+    EXPECT(client_is_ended(&client));
+    client_close(&client);
+    weir_listener_close(service.listener);
+    weir_router_free(service.router);
+    let_run(2);
+}
+
+IO_TEST(a_listener_that_is_closed_ends_its_accepting_and_nothing_else)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(service_open(&service, routes, NULL));
+    REQUIRE(client_open(&client, &service));
+    EXPECT_EQ(200, client_ask(&client, GET("/")).status);
+    weir_listener_close(service.listener);
+    service.listener = NULL;
+    let_run(2);
+    EXPECT_ANSWER(200, "hello", client_ask(&client, GET("/")));
+    client_close(&client);
+    service_close(&service);
+}
+
+IO_TEST(a_connection_may_be_handed_over)
+{
+    struct service service;
+    REQUIRE(service_open(&service, routes, NULL));
+    EXPECT_EQ(0, conn_count(&service));
+    weir_http_server_drain(service.server);
+    struct service other;
+    REQUIRE(service_open(&other, routes, NULL));
+    struct client client;
+    REQUIRE(client_open(&client, &other));
+    EXPECT_EQ(200, client_ask(&client, GET("/")).status);
+    client_close(&client);
+    service_close(&other);
+    service_close(&service);
+}
