@@ -10,8 +10,8 @@ A transcript stands beside the source, as <name>.expected:
 
 In a line, <n> stands for a number and <*> for anything. `> ...` and `! ...` stand for any lines.
 Lines of the two outputs may stand in any order to each other: they come from different threads.
-`unless sanitized` as the first line: sanitizers change what is seen here. {pages} in the
-arguments is the address of a small server that answers here during the run.
+`unless sanitized` as the first line: sanitizers change what is seen here. In the arguments {pages}
+is the address of a small server that answers here during the run, {folder} an empty folder.
 
 usage: run.py <transcript> <program> <sanitized: ON or OFF>
 """
@@ -20,9 +20,11 @@ import http.server
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 
 TIME_LIMIT_S = 60
@@ -102,11 +104,15 @@ def check(run, program, environment):
         address = f"127.0.0.1:{server.server_port}"
         words = [word.replace("{pages}", address) for word in words]
         run = {**run, "out": [line.replace("{pages}", address) for line in run["out"]]}
+    folder = tempfile.mkdtemp() if "{folder}" in run["command"] else ""
+    words = [word.replace("{folder}", folder) for word in words]
     result = subprocess.run([program] + words[1:], env=environment, capture_output=True, text=True,
                             errors="replace", timeout=TIME_LIMIT_S, stdin=subprocess.DEVNULL,
                             check=False)
     if server is not None:
         server.shutdown()
+    if folder:
+        shutil.rmtree(folder)
     faults = []
     for name, mark, text in (("out", ">", result.stdout), ("err", "!", result.stderr)):
         lines = text.splitlines()
