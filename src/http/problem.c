@@ -113,8 +113,9 @@ static int code_of(int status)
     }
 }
 
-static int respond(weir_request *request, int status, const weir_model_errors *errors,
-                   const char *format, va_list args)
+static WEIR_PRINTF(4, 0) int respond(weir_request *request, int status,
+                                     const weir_model_errors *errors, const char *format,
+                                     va_list args)
 {
     char detail[DETAIL_BYTES] = "";
     if (format != NULL)
