@@ -62,6 +62,18 @@ def objects(build):
     return sorted(found)
 
 
+def undefined_symbols(nm, paths):
+    """The undefined symbols of each object."""
+    undefined = {path: [] for path in paths}
+    if not paths:
+        return undefined
+    result = subprocess.run([nm, "-A", "-u"] + paths, capture_output=True, text=True, check=True)
+    for line in result.stdout.splitlines():
+        path, rest = line.split(":", 1)
+        undefined[path].append(rest.split()[-1])
+    return undefined
+
+
 def main():
     root, build = sys.argv[1], sys.argv[2]
     nm = sys.argv[3] if len(sys.argv) > 3 else "nm"
@@ -70,13 +82,14 @@ def main():
     found = objects(build)
     if not found:
         report.fault(build, 0, "has no objects of weir", "build the libraries first")
+    # Without those left over from a file that is gone.
+    found = [(name, path) for name, path in found
+             if os.path.exists(os.path.join(root, "src", name))]
+    undefined = undefined_symbols(nm, [path for _, path in found])
     for name, path in found:
         source = os.path.join(root, "src", name)
-        if not os.path.exists(source):
-            continue  # left over from a file that is gone
-        result = subprocess.run([nm, "-u", path], capture_output=True, text=True, check=True)
         faults = 0
-        for symbol in sorted({plain(line.split()[-1]) for line in result.stdout.splitlines()}):
+        for symbol in sorted({plain(symbol) for symbol in undefined[path]}):
             if ALWAYS.match(symbol):
                 continue
             if not any(fnmatch.fnmatch(name, pattern) and allows(symbols, symbol)

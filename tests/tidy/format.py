@@ -28,17 +28,27 @@ def clang_format():
     return None
 
 
+def places_to_change(tool, root, paths):
+    """Lines that clang-format would change, for each path; all in one run, which is much faster."""
+    places = {path: set() for path in paths}
+    result = subprocess.run([tool, "--dry-run"] + paths, cwd=root, capture_output=True, text=True,
+                            check=False)
+    for path, line in re.findall(r"^(/[^:\n]*):(\d+):\d+: warning:", result.stderr, re.M):
+        places[path].add(int(line))
+    return places
+
+
 def main():
-    report = Report(sys.argv[1])
+    report = Report(os.path.abspath(sys.argv[1]))
     tool = clang_format()
+    paths = files(report.root, FOLDERS, (".c", ".h"))
+    changes = {}
     if tool is None:
         print("skip: clang-format 14 is not here (Debian 12: clang-format)")
-    for path in files(report.root, FOLDERS, (".c", ".h")):
-        places = []
-        if tool is not None:
-            result = subprocess.run([tool, "--dry-run", path], cwd=report.root,
-                                    capture_output=True, text=True, check=False)
-            places = sorted({int(m) for m in re.findall(r":(\d+):\d+: warning:", result.stderr)})
+    else:
+        changes = places_to_change(tool, report.root, paths)
+    for path in paths:
+        places = sorted(changes.get(path, []))
         for line in places[:SHOWN_MAX]:
             report.fault(path, line, "clang-format would change this",
                          f"scripts/format {os.path.relpath(path, report.root)}")
