@@ -10,6 +10,7 @@ int64_t weir__base_now(void);        /* CLOCK_MONOTONIC in ns, or this thread's 
 int64_t weir__base_kernel_now(void); /* CLOCK_MONOTONIC in ns, whatever clock is installed */
 int64_t weir__base_wall_now(void);   /* CLOCK_REALTIME in ns; for people, never for waits */
 int64_t weir__base_cpu_now(void);    /* CPU time of the calling thread in ns */
+int64_t weir__base_thread_cpu_now(int tid); /* of another thread of this process; 0: it is gone */
 
 /* A virtual clock for this thread: `now` is read instead of the kernel's. NULL takes it away. */
 void weir__base_clock_install(const int64_t *now_ns);

@@ -122,6 +122,19 @@ static bool turn_goes_on(weir_loop *loop)
     return !loop->turn_over;
 }
 
+/* The stack of the one that runs after the next, and the records of the one after that. */
+static void prefetch_followers(const weir_loop *loop, uint32_t index)
+{
+    if (index == WEIR__NO_TASK)
+        return;
+    const struct weir__hot *hot = &loop->hot[index];
+    __builtin_prefetch(hot->sp);
+    if (hot->next == WEIR__NO_TASK)
+        return;
+    __builtin_prefetch(&loop->hot[hot->next]);
+    __builtin_prefetch(&loop->cold[hot->next].active);
+}
+
 weir_task *weir__sched_next(weir_loop *loop)
 {
     weir_task *handover = loop->handover;
@@ -136,8 +149,7 @@ weir_task *weir__sched_next(weir_loop *loop)
     }
     uint32_t index = loop->batch.head;
     queue_remove(loop, &loop->batch, index);
-    if (loop->batch.head != WEIR__NO_TASK)
-        __builtin_prefetch(loop->hot[loop->batch.head].sp);
+    prefetch_followers(loop, loop->batch.head);
     return &loop->cold[index];
 }
 

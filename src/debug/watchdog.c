@@ -4,14 +4,17 @@
  * A thread looks at each loop's step counter every quarter of the limit. When the counter has not moved
  * for the limit and the loop is inside a step, it asks the loop's thread, by signal, to note its task and
  * its call stack; the handler does nothing else. Names are looked up here, and the report goes out at
- * once; when the loop moves on, how long it took follows.
+ * once; when the loop moves on, how long it took follows. A step that was only waiting for a CPU is the
+ * machine's doing, and not told.
  *
  * Runs on  a thread of its own, and for the sample in a signal handler on the loop's thread.
  * Costs    nothing on the loop's path but the counter it keeps anyway.
  */
 #include <execinfo.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +31,7 @@ enum {
     LOOPS_MAX = 256,
     KNOWN_MAX = 64,
     SAMPLE_WAIT_MS = 50,
+    LOOKS_MIN = 3, /* a watchdog that was late itself proves nothing */
 };
 #define STEP_LIMIT_DEFAULT (100 * WEIR_MS)
 #define REPEAT_AFTER (60 * WEIR_SEC)
@@ -51,6 +55,8 @@ struct watched {
     weir_loop *loop;
     uint64_t step_count;
     int64_t since_ns;
+    int64_t cpu_ns;      /* its thread's, at since_ns */
+    unsigned looks;      /* that found the same step */
     int64_t reported_ns; /* 0: not reported */
     char who[96];
 };
@@ -111,6 +117,30 @@ static bool take_sample(int tid)
     }
     __atomic_store_n(&sample.wanted, 0, __ATOMIC_RELEASE);
     return taken;
+}
+
+/* R of /proc: the thread runs, or would if it had a CPU. */
+static bool is_runnable(int tid)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    int fd = weir__sys_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return false;
+    ssize_t size = weir__sys_read(fd, text, sizeof text - 1);
+    weir__sys_close(fd);
+    if (size <= 0)
+        return false;
+    text[size] = '\0';
+    const char *name_end = strrchr(text, ')'); /* the name may hold anything */
+    return name_end != NULL && strncmp(name_end, ") R", 3) == 0;
+}
+
+/* The step did not hold the loop: the machine did not let it run (F22: told apart from code). */
+static bool lost_to_host(const struct watched *watched, int64_t now_ns)
+{
+    int64_t used_ns = weir__base_thread_cpu_now(watched->loop->tid) - watched->cpu_ns;
+    return used_ns < (now_ns - watched->since_ns) / 2 && is_runnable(watched->loop->tid);
 }
 
 /* The same function that stalls again and again is told once a minute, with a count. */
@@ -235,12 +265,16 @@ static void look_at(weir_loop *loop, void *arg)
         watched->reported_ns = 0;
         watched->step_count = step_count;
         watched->since_ns = now_ns;
+        watched->cpu_ns = weir__base_thread_cpu_now(loop->tid);
+        watched->looks = 0;
         return;
     }
+    watched->looks++;
     int64_t limit_ns = __atomic_load_n(&step_limit_ns, __ATOMIC_RELAXED);
     if (limit_ns == 0)
         limit_ns = STEP_LIMIT_DEFAULT;
-    if (watched->reported_ns == 0 && now_ns - watched->since_ns >= limit_ns)
+    if (watched->reported_ns == 0 && watched->looks >= LOOKS_MIN &&
+        now_ns - watched->since_ns >= limit_ns && !lost_to_host(watched, now_ns))
         report_stall(watched, now_ns);
 }
 
