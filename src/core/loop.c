@@ -99,10 +99,9 @@ static void wake_sleepers(weir_loop *loop)
     struct weir__list due;
     weir__list_init(&due);
     weir__wheel_advance(&loop->sleeps, loop->now_ns, &due);
-    struct weir__list *node;
-    while ((node = weir__list_take_first(&due)) != NULL) {
-        struct weir__alarm *alarm = WEIR__CONTAINER(node, struct weir__alarm, timer.link);
-        node->next = NULL;
+    struct weir__timer *timer;
+    while ((timer = weir__wheel_take(&loop->sleeps, &due)) != NULL) {
+        struct weir__alarm *alarm = WEIR__CONTAINER(timer, struct weir__alarm, timer);
         alarm->fire(alarm);
     }
 }
@@ -112,11 +111,9 @@ static void fire_deadlines(weir_loop *loop)
     struct weir__list due;
     weir__list_init(&due);
     weir__wheel_advance(&loop->deadlines, loop->now_ns, &due);
-    struct weir__list *node;
-    while ((node = weir__list_take_first(&due)) != NULL) {
-        node->next = NULL;
-        weir__scope_fire(loop, WEIR__CONTAINER(node, struct weir__timer, link));
-    }
+    struct weir__timer *timer;
+    while ((timer = weir__wheel_take(&loop->deadlines, &due)) != NULL)
+        weir__scope_fire(loop, timer);
 }
 
 static void take_turn(weir_loop *loop)

@@ -113,9 +113,17 @@ void weir__wheel_advance(struct weir__wheel *wheel, int64_t now_ns, struct weir_
     }
     if (now_tick > wheel->tick)
         wheel->tick = now_tick;
-    for (struct weir__list *node = fired.next; node != &fired; node = node->next)
-        wheel->armed_count--;
     weir__list_splice(due, &fired);
+}
+
+struct weir__timer *weir__wheel_take(struct weir__wheel *wheel, struct weir__list *due)
+{
+    struct weir__list *node = weir__list_take_first(due);
+    if (node == NULL)
+        return NULL;
+    node->next = NULL;
+    wheel->armed_count--;
+    return WEIR__CONTAINER(node, struct weir__timer, link);
 }
 
 int64_t weir__wheel_next_ns(const struct weir__wheel *wheel)

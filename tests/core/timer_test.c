@@ -18,7 +18,8 @@ TEST(timers_fire_at_their_tick_and_never_early)
     weir__wheel_advance(&wheel, 10 * WEIR_MS + 999999, &due);
     EXPECT(weir__list_empty(&due));
     weir__wheel_advance(&wheel, 11 * WEIR_MS, &due);
-    EXPECT(weir__list_take_first(&due) == &timer.link);
+    EXPECT(weir__wheel_take(&wheel, &due) == &timer);
+    EXPECT(!weir__timer_armed(&timer));
     EXPECT_EQ(WEIR_NEVER, weir__wheel_next_ns(&wheel));
     EXPECT_EQ(0, wheel.armed_count);
 }
@@ -47,9 +48,8 @@ TEST(random_timers_fire_in_the_order_of_their_ticks)
         struct weir__list due;
         weir__list_init(&due);
         weir__wheel_advance(&wheel, now, &due);
-        struct weir__list *node;
-        while ((node = weir__list_take_first(&due)) != NULL) {
-            struct weir__timer *timer = WEIR__CONTAINER(node, struct weir__timer, link);
+        struct weir__timer *timer;
+        while ((timer = weir__wheel_take(&wheel, &due)) != NULL) {
             EXPECT(timer->deadline_ns <= now);
             EXPECT(now - timer->deadline_ns < WEIR_MS);
             EXPECT((timer->deadline_ns + WEIR_MS - 1) / WEIR_MS >= last);
@@ -75,7 +75,7 @@ TEST(equal_deadlines_keep_the_order_of_arming_across_levels)
     }
     weir__wheel_advance(&wheel, 5000 * WEIR_MS, &due);
     for (int i = 0; i < 4; i++)
-        EXPECT(weir__list_take_first(&due) == &timers[i].link);
+        EXPECT(weir__wheel_take(&wheel, &due) == &timers[i]);
 }
 
 TEST(a_timer_for_an_instant_that_has_come_is_due_at_the_next_look)
@@ -90,7 +90,7 @@ TEST(a_timer_for_an_instant_that_has_come_is_due_at_the_next_look)
     struct weir__list due;
     weir__list_init(&due);
     weir__wheel_advance(&wheel, 100 * WEIR_MS, &due);
-    EXPECT(weir__list_take_first(&due) == &past.link);
+    EXPECT(weir__wheel_take(&wheel, &due) == &past);
     EXPECT(weir__list_empty(&due));
 }
 
@@ -106,4 +106,23 @@ TEST(the_far_future_is_parked_and_does_not_wrap)
     EXPECT(weir__list_empty(&due));
     weir__wheel_disarm(&wheel, &timer);
     EXPECT_EQ(WEIR_NEVER, weir__wheel_next_ns(&wheel));
+}
+
+TEST(a_timer_that_is_due_can_still_be_disarmed_by_the_one_before_it)
+{
+    struct weir__wheel wheel;
+    weir__wheel_init(&wheel, 0);
+    struct weir__timer timers[3] = {0};
+    for (int i = 0; i < 3; i++)
+        weir__wheel_arm(&wheel, &timers[i], 10 * WEIR_MS);
+    struct weir__list due;
+    weir__list_init(&due);
+    weir__wheel_advance(&wheel, 10 * WEIR_MS, &due);
+    EXPECT_EQ(3, wheel.armed_count);
+    EXPECT(weir__wheel_take(&wheel, &due) == &timers[0]);
+    weir__wheel_disarm(&wheel, &timers[1]);
+    EXPECT_EQ(1, wheel.armed_count);
+    EXPECT(weir__wheel_take(&wheel, &due) == &timers[2]);
+    EXPECT(weir__wheel_take(&wheel, &due) == NULL);
+    EXPECT_EQ(0, wheel.armed_count);
 }
