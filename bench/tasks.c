@@ -1,9 +1,10 @@
 /*
  * tasks.c - what tasks cost: switching, starting, a tree of a million, timers and timeouts
  *
- *     bench_tasks micro [divisor]     yield, hand-off, channel, spawn and join, timeouts
- *     bench_tasks skynet [divisor]    a tree of tasks with a million leaves, five times
- *     bench_tasks timers [count]      the wheel with so many timers armed
+ *     bench_tasks micro [divisor [figure]]   yield, hand-off, channel, spawn and join, timeouts;
+ *                                            or only one of them, for a profile
+ *     bench_tasks skynet [divisor]           a tree of tasks with a million leaves, five times
+ *     bench_tasks timers [count]             the wheel with so many timers armed
  *
  * A divisor makes the counts smaller, for a quick look and for the test that these programs run.
  *
@@ -74,8 +75,9 @@ static int pass_on(void *arg)
     return rc;
 }
 
-static double measure_handoff(void)
+static double measure_handoff(size_t unused)
 {
+    (void)unused;
     struct player ping = {.count = scaled(HANDOFFS)}, pong = {.count = scaled(HANDOFFS)};
     ping.other = &pong.mine;
     pong.other = &ping.mine;
@@ -108,8 +110,9 @@ static int send_back(void *arg)
     return rc;
 }
 
-static double measure_channel(void)
+static double measure_channel(size_t unused)
 {
+    (void)unused;
     weir_channel *there, *back;
     weir_channel_options options = {.capacity = 1};
     bench_must(weir_channel_new(&options, &there), "make a channel");
@@ -155,8 +158,9 @@ static double measure_spawn(size_t at_once)
 
 /* --- timeouts: a deadline around something that ends in time ---------------------------------- */
 
-static double measure_timeout(void)
+static double measure_timeout(size_t unused)
 {
+    (void)unused;
     size_t count = scaled(TIMEOUTS);
     int64_t start_ns = bench_now_ns();
     for (size_t i = 0; i < count; i++) {
@@ -169,21 +173,32 @@ static double measure_timeout(void)
     return (double)(bench_now_ns() - start_ns) / (double)count;
 }
 
+struct micro_figure {
+    const char *name;
+    double (*measure)(size_t count);
+    size_t count;
+};
+
+static const struct micro_figure micro_figures[] = {
+    {"yield_2", measure_yield, 2},    {"yield_100", measure_yield, 100},
+    {"handoff", measure_handoff, 2},  {"channel", measure_channel, 2},
+    {"spawn_join", measure_spawn, 1}, {"spawn_join_100", measure_spawn, 100},
+    {"timeout", measure_timeout, 1},
+};
+
 static int micro(void *arg)
 {
-    (void)arg;
+    const char *only = arg;
     divisor *= 10; // warm up: stacks, tables, caches
     measure_yield(100);
     measure_spawn(100);
     divisor /= 10;
 
-    bench_figure("yield_2", measure_yield(2), "ns");
-    bench_figure("yield_100", measure_yield(100), "ns");
-    bench_figure("handoff", measure_handoff(), "ns");
-    bench_figure("channel", measure_channel(), "ns");
-    bench_figure("spawn_join", measure_spawn(1), "ns");
-    bench_figure("spawn_join_100", measure_spawn(100), "ns");
-    bench_figure("timeout", measure_timeout(), "ns");
+    for (size_t i = 0; i < sizeof micro_figures / sizeof micro_figures[0]; i++) {
+        const struct micro_figure *figure = &micro_figures[i];
+        if (only == NULL || strcmp(only, figure->name) == 0)
+            bench_figure(figure->name, figure->measure(figure->count), "ns");
+    }
     return 0;
 }
 
@@ -329,9 +344,10 @@ int main(int argc, char **argv)
     }
     divisor = number > 0 ? number : 1;
     if (strcmp(what, "micro") == 0)
-        return weir_run(micro, NULL);
+        return weir_run(micro, argc > 3 ? argv[3] : NULL);
     if (strcmp(what, "skynet") == 0)
         return weir_run(skynet, NULL);
-    fprintf(stderr, "usage: bench_tasks micro|skynet [divisor] | timers [count]\n");
+    fprintf(stderr,
+            "usage: bench_tasks micro [divisor [figure]] | skynet [divisor] | timers [count]\n");
     return 64;
 }
