@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -30,6 +31,9 @@
 #include "base/fault.h"
 #include "base/str.h"
 
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20 /* since Linux 5.12 */
+#endif
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441 /* the same on every architecture; since Linux 5.11 */
 #endif
@@ -179,6 +183,18 @@ int weir__sys_open(const char *path, int flags, mode_t mode)
     return count_opened(rc);
 }
 
+int weir__sys_open_cached(const char *path, int flags)
+{
+    int rc = fault();
+    if (rc < 0)
+        return rc;
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_CACHED};
+    CALL_AGAIN(rc, (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how));
+    if (rc == -ENOSYS || rc == -EPERM || rc == -EINVAL || rc == -E2BIG)
+        return -EOPNOTSUPP;
+    return count_opened(rc);
+}
+
 int weir__sys_fstat(int fd, struct stat *out_stat)
 {
     int rc = fault();
@@ -230,6 +246,14 @@ int weir__sys_unlink(const char *path)
     int rc = fault();
     if (rc == 0)
         CALL(rc, unlink(path));
+    return rc;
+}
+
+int weir__sys_fchmod(int fd, mode_t mode)
+{
+    int rc = fault();
+    if (rc == 0)
+        CALL_AGAIN(rc, fchmod(fd, mode));
     return rc;
 }
 

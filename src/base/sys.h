@@ -39,12 +39,18 @@ ssize_t weir__sys_pwrite(int fd, const void *buffer, size_t size, off_t offset) 
  */
 ssize_t weir__sys_pread_nowait(int fd, void *buffer, size_t size, off_t offset) WEIR_MUST_CHECK;
 int weir__sys_open(const char *path, int flags, mode_t mode) WEIR_MUST_CHECK; /* adds O_CLOEXEC */
+/*
+ * The same for an existing file whose folders are in memory, without waiting for a disk: -EAGAIN
+ * when they are not, -EOPNOTSUPP when the kernel (before 5.12) or a filter says no.
+ */
+int weir__sys_open_cached(const char *path, int flags) WEIR_MUST_CHECK;
 int weir__sys_fstat(int fd, struct stat *out_stat) WEIR_MUST_CHECK;
 int weir__sys_stat(const char *path, struct stat *out_stat) WEIR_MUST_CHECK;
 int weir__sys_fsync(int fd, bool data_only) WEIR_MUST_CHECK;
 int weir__sys_ftruncate(int fd, off_t size) WEIR_MUST_CHECK;
 int weir__sys_rename(const char *from, const char *to) WEIR_MUST_CHECK;
 int weir__sys_unlink(const char *path) WEIR_MUST_CHECK;
+int weir__sys_fchmod(int fd, mode_t mode) WEIR_MUST_CHECK;
 int weir__sys_mkdir(const char *path, mode_t mode) WEIR_MUST_CHECK;
 int weir__sys_pipe(int out_fds[2]) WEIR_MUST_CHECK; /* non-blocking */
 int weir__sys_eventfd(void) WEIR_MUST_CHECK;        /* non-blocking */

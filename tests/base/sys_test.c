@@ -108,9 +108,11 @@ TEST(files_are_written_read_renamed_and_removed)
     struct stat info;
     EXPECT_RC(0, weir__sys_fstat(fd, &info));
     EXPECT_EQ(2, info.st_size);
+    EXPECT_RC(0, weir__sys_fchmod(fd, 0640));
     EXPECT_RC(0, weir__sys_rename(path, other));
     EXPECT_RC(-ENOENT, weir__sys_stat(path, &info));
     EXPECT_RC(0, weir__sys_stat(other, &info));
+    EXPECT_EQ(0640, info.st_mode & 07777);
     EXPECT_RC(0, weir__sys_unlink(other));
     EXPECT_RC(-ENOENT, weir__sys_unlink(other));
     EXPECT_RC(0, weir__sys_close(fd));
@@ -257,12 +259,14 @@ TEST(every_call_asks_the_fault_point_first)
     REFUSED(weir__sys_pwrite(1, bytes, 1, 0));
     REFUSED(weir__sys_pread_nowait(0, bytes, 1, 0));
     REFUSED(weir__sys_open("/dev/null", O_RDONLY, 0));
+    REFUSED(weir__sys_open_cached("/dev/null", O_RDONLY));
     REFUSED(weir__sys_fstat(0, &info));
     REFUSED(weir__sys_stat("/", &info));
     REFUSED(weir__sys_fsync(0, true));
     REFUSED(weir__sys_ftruncate(0, 0));
     REFUSED(weir__sys_rename("/nowhere/a", "/nowhere/b"));
     REFUSED(weir__sys_unlink("/nowhere/a"));
+    REFUSED(weir__sys_fchmod(0, 0600));
     REFUSED(weir__sys_mkdir("/nowhere/a", 0));
     REFUSED(weir__sys_pipe(fds));
     REFUSED(weir__sys_eventfd());
@@ -427,11 +431,11 @@ TEST(a_wait_for_events_ends_at_its_time_and_not_before)
 }
 
 /* From now on this process gets `code` from epoll_pwait2. */
-static bool deny_pwait2(int code)
+static bool deny_call(unsigned number, int code)
 {
     struct sock_filter rules[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 441, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)code & SECCOMP_RET_DATA)),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -442,7 +446,7 @@ static bool deny_pwait2(int code)
 
 TEST(without_epoll_pwait2_timeouts_are_rounded_up)
 {
-    if (!deny_pwait2(ENOSYS)) {
+    if (!deny_call(441, ENOSYS)) {
         test_skip("this machine has no seccomp");
         return;
     }
@@ -458,11 +462,41 @@ TEST(without_epoll_pwait2_timeouts_are_rounded_up)
 
 TEST(a_seccomp_profile_older_than_epoll_pwait2_is_a_missing_call)
 {
-    if (!deny_pwait2(EPERM)) {
+    if (!deny_call(441, EPERM)) {
         test_skip("this machine has no seccomp");
         return;
     }
     wait_for_all_kinds_of_timeouts();
+}
+
+/* 1: opened; 0: a folder was not in memory, or this kernel cannot tell. */
+static int open_if_cached(const char *path)
+{
+    int fd = weir__sys_open_cached(path, O_RDONLY);
+    if (fd == -EAGAIN || fd == -EOPNOTSUPP)
+        return 0;
+    EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+    return weir__sys_close(fd) == 0 ? 1 : -1;
+}
+
+TEST(an_open_that_must_not_wait_gives_the_file_or_says_that_it_would)
+{
+    int64_t held = fds_held();
+    EXPECT(open_if_cached("/dev/null") >= 0);
+    int rc = weir__sys_open_cached("/nowhere/at/all", O_RDONLY);
+    EXPECT(rc == -ENOENT || rc == -EAGAIN || rc == -EOPNOTSUPP);
+    rc = weir__sys_open_cached("/tmp/weir-never", O_RDWR | O_CREAT);
+    EXPECT(rc == -EAGAIN || rc == -EOPNOTSUPP); // making one may have to wait
+    EXPECT_EQ(held, fds_held());
+}
+
+TEST(an_open_that_must_not_wait_is_not_supported_where_a_filter_denies_it)
+{
+    if (!deny_call(SYS_openat2, EPERM)) {
+        test_skip("this machine has no seccomp");
+        return;
+    }
+    EXPECT_RC(-EOPNOTSUPP, weir__sys_open_cached("/dev/null", O_RDONLY));
 }
 
 /* --- process --------------------------------------------------------------------------------- */

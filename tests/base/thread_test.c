@@ -188,6 +188,22 @@ TEST(a_mutex_lets_one_in_at_a_time)
     deinit_gate(&gate);
 }
 
+static void *say_done(void *arg)
+{
+    __atomic_store_n((int *)arg, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+TEST(a_thread_that_is_not_joined_can_be_detached)
+{
+    int done = 0;
+    struct weir__thread thread;
+    REQUIRE_RC(0, weir__base_thread_start(&thread, "alone", say_done, &done));
+    weir__base_thread_detach(&thread); // ThreadSanitizer would tell of one that nobody took
+    while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE))
+        weir__base_thread_pause();
+}
+
 TEST(a_refused_thread_leaves_everything_as_it_was)
 {
     struct weir__thread thread;

@@ -23,9 +23,9 @@ static int lock_and_unlock(void *arg)
     if (locker->rc < 0 && locker->rc != -EOWNERDEAD)
         return locker->rc;
     locker->position = ++*locker->order;
+    EXPECT_RC(0, weir_yield());
     if (locker->leaves_it_locked)
         return 0;
-    EXPECT_RC(0, weir_yield());
     EXPECT(weir_mutex_is_mine(locker->mutex));
     EXPECT_RC(0, weir_mutex_unlock(locker->mutex));
     return 0;

@@ -3,6 +3,7 @@
  */
 #include "tests/sync/waits.h"
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "tests/support/fault_loop.h"
 
@@ -165,6 +166,39 @@ IO_TEST(no_post_of_a_thread_is_lost)
     for (int i = 0; i < THREADS; i++)
         weir__base_thread_join(&threads[i]);
     EXPECT_EQ(POSTS * THREADS, weir_shared_event_count(event));
+    weir_shared_event_release(event);
+}
+
+enum { ECHOES = 20000 };
+
+/* Answers each post at once, as only a thread that never sleeps can. */
+static void *echo(void *arg)
+{
+    for (uint64_t next = 1; next < 2 * ECHOES; next += 2) {
+        for (unsigned looks = 1; weir_shared_event_count(arg) < next; looks++)
+            if (looks % 4096 == 0)
+                weir__base_thread_pause();
+        weir_shared_event_post(arg);
+    }
+    weir_shared_event_release(arg);
+    return NULL;
+}
+
+IO_TEST(an_answer_that_comes_between_the_look_and_the_wait_is_not_missed)
+{
+    weir_shared_event *event = new_event();
+    struct weir__thread thread;
+    REQUIRE_RC(0, weir__base_thread_start(&thread, "echo", echo, weir_shared_event_retain(event)));
+    uint64_t random = 1;
+    for (uint64_t asked = 1; asked < 2 * ECHOES; asked += 2) {
+        weir_shared_event_post(event);
+        /* The answer takes a microsecond or so: be early now, late then, and just in time. */
+        for (uint64_t i = weir__base_random_next(&random) % 512; i > 0; i--)
+            __asm__ volatile("");
+        EXPECT_RC(0, weir_shared_event_wait(event, asked, NULL));
+    }
+    weir__base_thread_join(&thread);
+    EXPECT_EQ(2 * ECHOES, weir_shared_event_count(event));
     weir_shared_event_release(event);
 }
 

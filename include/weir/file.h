@@ -1,0 +1,252 @@
+/*
+ * weir/file.h - files, without ever blocking a loop
+ *
+ * What is in the page cache is read at once. Everything else goes through the ring where there is
+ * one and to a thread of the default pool where not; only the calling task waits.
+ *
+ *     weir_bytes text;
+ *     int rc = weir_file_read_all("/etc/hostname", 0, &text);
+ *
+ * A read or write that has reached the disk cannot be called back: a cancelled caller waits for it
+ * and gets its result, so its buffer is never in use after the return. What was not begun is not
+ * done. Positions are given with each call; a file has none of its own, so tasks may share one,
+ * also tasks of several loops.
+ */
+#ifndef WEIR_FILE_H
+#define WEIR_FILE_H
+
+#include <weir/base.h>
+
+/** An open file. */
+typedef struct weir_file weir_file;
+
+/** What may be done with it. */
+typedef enum weir_file_access {
+    WEIR_FILE_READ,
+    WEIR_FILE_WRITE,
+    WEIR_FILE_READ_WRITE,
+    WEIR_FILE_APPEND, /* write, always at the end: weir_file_append() */
+} weir_file_access;
+
+/** How to open a file. Zero is the default of each field: read what is there. */
+typedef struct weir_file_options {
+    weir_file_access access;
+    bool create;    /* make it when it is not there */
+    bool exclusive; /* make it; -EEXIST when it is there */
+    bool truncate;  /* throw away what is in it */
+    unsigned mode;  /* permissions of a new one, before the umask; 0: 0666 */
+} weir_file_options;
+
+enum {
+    /** What weir_file_read_all() reads at most unless it is told otherwise. */
+    WEIR_FILE_READ_ALL_BYTES_DEFAULT = 64 * 1024 * 1024,
+};
+
+WEIR_BEGIN_DECLS
+
+/**
+ * Open a file. A cancellation that comes too late gives the file all the same: none is ever lost.
+ *
+ * @param path      borrowed
+ * @param options   borrowed; NULL: to read
+ * @param out_file  closed with weir_file_close()
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ENOENT, -EACCES, ...  as open(2)
+ *             -EISDIR     it is a folder
+ *             -ESPIPE     it is a pipe or a socket: those have no positions
+ *             -EINVAL     truncate without the right to write
+ *             -ENOMEM     no memory
+ *             -ECANCELED  the caller's scope is cancelled, and nothing was opened
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O4, O5, O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_open(const char *path,
+                                                            const weir_file_options *options,
+                                                            weir_file **out_file);
+
+/**
+ * Close a file. It does not wait for the disk: weir_file_sync() does. Operations of other tasks
+ * that are under way end as if nothing had happened.
+ *
+ * @param file  taken; NULL does nothing
+ *
+ * Returns     0, or what close(2) knew about data written before; the file is closed either way
+ * Checkpoint  no
+ * Thread      the loop that opened it
+ * Source      rule O8
+ */
+WEIR_API int weir_file_close(weir_file *file);
+
+/**
+ * Read from a position until the buffer is full or the file ends.
+ *
+ * @param file      open to read
+ * @param buffer    in use until this returns
+ * @param size      its size
+ * @param offset    from the start of the file
+ * @param out_read  bytes in the buffer, exact whatever is returned; fewer than size with 0: the
+ *                  file has ended
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EIO, ...   as pread(2)
+ *             -EBADF      not open to read
+ *             -EINVAL     a negative offset
+ *             -ECANCELED  the caller's scope is cancelled; *out_read bytes are there
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O4, O6, O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_read(weir_file *file, void *buffer,
+                                                            size_t size, int64_t offset,
+                                                            size_t *out_read);
+
+/**
+ * Write all of some bytes at a position.
+ *
+ * @param file         open to write, and not to append
+ * @param data         in use until this returns
+ * @param size         how many
+ * @param offset       from the start of the file; beyond its end: zeros are between
+ * @param out_written  bytes written, exact whatever is returned; may be NULL
+ *
+ * Returns     0 when all is written, or a negative errno
+ * Errors      -ENOSPC, -EIO, -EDQUOT, ...  as pwrite(2)
+ *             -EBADF      not open to write
+ *             -EINVAL     a negative offset; opened to append
+ *             -ECANCELED  the caller's scope is cancelled; *out_written bytes are written
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O4, O6, O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_write(weir_file *file, const void *data,
+                                                             size_t size, int64_t offset,
+                                                             size_t *out_written);
+
+/**
+ * Write all of some bytes at the end, wherever that is by then.
+ *
+ * @param file         opened with WEIR_FILE_APPEND
+ * @param data         in use until this returns
+ * @param size         how many. More than 1 MiB is appended in several pieces, between which
+ *                     another task may append
+ * @param out_written  bytes written, exact whatever is returned; may be NULL
+ *
+ * Returns     0 when all is written, or a negative errno
+ * Errors      as weir_file_write()
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O4, O6, O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_append(weir_file *file, const void *data,
+                                                              size_t size, size_t *out_written);
+
+/**
+ * Wait until everything written so far is on the disk. After a failure what was written may be lost
+ * although a later call succeeds: the kernel tells once.
+ *
+ * @param file  open
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EIO, -ENOSPC, -EDQUOT  as fsync(2)
+ *             -ECANCELED  the caller's scope is cancelled, and nothing was begun
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rule O7; fsync(2)
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_sync(weir_file *file);
+
+/**
+ * Cut a file, or make it longer with zeros.
+ *
+ * @param file  open to write
+ * @param size  its new size
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EINVAL, -EFBIG, -EIO, ...  as ftruncate(2)
+ *             -ECANCELED  the caller's scope is cancelled, and nothing was done
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rule O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_truncate(weir_file *file, int64_t size);
+
+/**
+ * How large a file is now.
+ *
+ * @param file      open
+ * @param out_size  bytes
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EIO  as fstat(2)
+ * Checkpoint  no: the kernel knows this of an open file
+ * Thread      any
+ */
+WEIR_API WEIR_MUST_CHECK int weir_file_size(weir_file *file, int64_t *out_size);
+
+/**
+ * Read a whole file.
+ *
+ * @param path       borrowed
+ * @param bytes_max  0: 64 MiB; WEIR_UNLIMITED must be written out
+ * @param out_bytes  released with weir_bytes_free(); a NUL that is not counted stands behind them
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EFBIG      it is larger than bytes_max
+ *             -ENOMEM     no memory
+ *             others      as weir_file_open() and weir_file_read()
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O5, O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_read_all(const char *path, size_t bytes_max,
+                                                                weir_bytes *out_bytes);
+
+/**
+ * Put new content in the place of a file, or make it: whoever opens it finds all of the old content
+ * or all of the new, also after a crash. When this returns 0, the new one is on the disk.
+ *
+ * A file beside it (its name, a random number, `.tmp`) is written, synced and renamed. So the
+ * folder must be writable; a symbolic link is replaced, not followed; permissions are kept, an
+ * owner is not.
+ *
+ * @param path  borrowed
+ * @param data  in use until this returns
+ * @param size  how many bytes
+ *
+ * Returns     0 or a negative errno; then the old content is there, except when the very last step,
+ *             the sync of the folder, failed
+ * Errors      -ENOSPC, -EIO, -EACCES, -EROFS, ...  weir_failure_message() names the step
+ *             -ECANCELED  the caller's scope is cancelled; the old content is there
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rule X5; rename(2), fsync(2)
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_replace(const char *path, const void *data,
+                                                               size_t size);
+
+/**
+ * Remove a file's name; the file goes with the last one who has it open.
+ *
+ * @param path  borrowed
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ENOENT, -EACCES, ...  as unlink(2)
+ *             -ECANCELED  the caller's scope is cancelled, and nothing was done
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rule O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_remove(const char *path);
+
+WEIR_END_DECLS
+
+#endif
