@@ -642,7 +642,8 @@ WEIR_API WEIR_MUST_CHECK int weir_respond_kept(weir_request *request, int status
 /**
  * Answer with a problem (RFC 9457): `return weir_http_problem(request, 404, "no check %s", id);`
  *
- * It replaces an answer given before that has not begun to be sent; fields added before are kept.
+ * It replaces an answer given before that has not begun to be sent. Fields added before are kept, but
+ * for those that tell of the answer's content (Cache-Control, ETag, Location, Content-Encoding, …).
  *
  * @param request  the handler's
  * @param status   400 to 599

@@ -70,6 +70,7 @@ void weir__http_problem(struct weir_request *request, int status, const char *ty
         return; // its head is gone; the handler's code cuts it
     struct weir__buffer *json = &request->server->json;
     weir__http_take_back(request);
+    weir__http_drop_content_fields(request);
     weir__buffer_clear(json);
     write_document(request, json, status, type, errors, detail);
     int rc = weir__buffer_error(json);

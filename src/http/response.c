@@ -276,6 +276,39 @@ int weir__http_add_field(struct weir_request *request, weir_str name, weir_str v
     return 0;
 }
 
+/* Fields that tell of the answer that was meant, and would be wrong on a problem in its place: an error must
+ * not be cached for an hour, or be taken for gzip. */
+static bool is_of_content(weir_str name)
+{
+    switch (weir__http_field_id(name)) {
+    case WEIR__HTTP_FIELD_CONTENT_ENCODING:
+    case WEIR__HTTP_FIELD_CONTENT_DISPOSITION:
+    case WEIR__HTTP_FIELD_CONTENT_RANGE:
+    case WEIR__HTTP_FIELD_ACCEPT_RANGES:
+    case WEIR__HTTP_FIELD_ETAG:
+    case WEIR__HTTP_FIELD_LAST_MODIFIED:
+    case WEIR__HTTP_FIELD_CACHE_CONTROL:
+    case WEIR__HTTP_FIELD_EXPIRES:
+    case WEIR__HTTP_FIELD_AGE:
+    case WEIR__HTTP_FIELD_LOCATION:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void weir__http_drop_content_fields(struct weir_request *request)
+{
+    struct weir__http_extra **link = &request->now.extras;
+    while (*link != NULL) {
+        if (is_of_content((*link)->name))
+            *link = (*link)->next;
+        else
+            link = &(*link)->next;
+    }
+    request->now.extras_end = link;
+}
+
 int weir_respond_header(weir_request *request, const char *name, const char *value)
 {
     if (request->now.answer != WEIR__HTTP_ANSWER_NONE)

@@ -386,8 +386,10 @@ static int accept_one(struct weir__http_acceptor *acceptor)
     weir_http_server *server = acceptor->server;
     weir_address peer;
     int fd = weir__net_accept_fd(acceptor->listener, &peer);
-    if (fd < 0)
+    if (fd == -EBADF || fd == -ECANCELED) // its listener was closed, or the server drains
         return fd;
+    if (fd < 0) // whatever it is: a server that stops accepting for good is of no use
+        return weir__net_accept_pause(acceptor->listener);
     int rc = wait_for_room(server);
     if (rc < 0) {
         weir__io_close(fd);
@@ -405,8 +407,8 @@ static int accept_connections(void *arg)
         rc = accept_one(acceptor);
     weir__list_remove(&acceptor->link);
     weir__base_free(acceptor);
-    // Its listener was closed, or the server drains: neither is a failure of this task.
-    return rc == -ECANCELED || rc == -EBADF ? 0 : rc;
+    weir_ignore(rc, "the listener was closed, or the server drains: no failure of this task");
+    return 0;
 }
 
 int weir_http_server_listen(weir_http_server *server, weir_listener *listener)

@@ -353,6 +353,8 @@ int weir__http_compose(struct weir_request *request, int status, const char *con
 void weir__http_take_back(struct weir_request *request);
 /* A field of the server's own; as weir_respond_header() without the checks. */
 int weir__http_add_field(struct weir_request *request, weir_str name, weir_str value) WEIR_MUST_CHECK;
+/* Fields of an answer that is not given after all, such as ETag and Location. */
+void weir__http_drop_content_fields(struct weir_request *request);
 /* A whole answer without memory or a request, for those that there is no room for: committed. */
 void weir__http_answer_bare(struct weir__http_conn *conn, int status);
 

@@ -274,6 +274,9 @@ static int say_nothing(weir_request *request)
 
 static int answer_then_fail(weir_request *request)
 {
+    EXPECT_RC(0, weir_respond_header(request, "Cache-Control", "max-age=3600"));
+    EXPECT_RC(0, weir_respond_header(request, "X-Trace", "kept"));
+    EXPECT_RC(0, weir_respond_header(request, "ETag", "\"1\""));
     int rc = weir_respond_text(request, 200, "all is well");
     return rc < 0 ? rc : weir_fail(-EIO, "it was not");
 }
@@ -447,6 +450,9 @@ IO_TEST(an_answer_before_a_failure_is_taken_back)
     struct answer answer = client_answer(&client);
     EXPECT_EQ(500, answer.status);
     EXPECT(strstr(answer.body, "well") == NULL);
+    EXPECT_STR("kept", answer_field(&client, &answer, "x-trace"));
+    EXPECT(answer_field(&client, &answer, "cache-control") == NULL);
+    EXPECT(answer_field(&client, &answer, "etag") == NULL);
     EXPECT_EQ(202, client_answer(&client).status);
     client_close(&client);
     service_close(&service);
