@@ -95,6 +95,7 @@ WEIR_API WEIR_MUST_CHECK int weir_group_open(weir_group **out_group,
  *             WEIR_CAUGHT    (not negative) the group was cancelled by name
  *             -EDEADLK       called by a member of the group
  *             -EPERM         called by a task that did not open it
+ *             -ESTALE        it was closed before (as far as can be seen)
  * Checkpoint  when a task of the group is still alive
  * Thread      the task that opened the group, and no other
  * Source      rules G2, G4, G5, G6

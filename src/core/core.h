@@ -152,7 +152,7 @@ struct weir_group {
     size_t live_count;
     size_t running_max; /* 0: no limit */
     size_t members_blocked_on_place;
-    size_t places_promised; /* woken waiters that have not taken their place yet */
+    size_t places_promised; /* of spawners on their way: waiters that were woken, and who found one */
     size_t cancelled_count; /* members that ended cancelled while the group was */
     weir_failures *failures;
     int first_code;
@@ -161,7 +161,7 @@ struct weir_group {
     uint8_t policy;
     bool owner_waits; /* the owner is parked in close */
     bool closing;
-    bool joined;
+    bool joined; /* nobody is left in it, and nobody comes in any more */
     bool primary_only;
     const void *open_address;
     /* gather: told about each end, by a hook instead of a copy of the accounting */
@@ -371,8 +371,10 @@ static inline void weir__token_detach(weir_scope *scope)
 weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options);
 void weir__group_discard(weir_loop *loop, weir_group *group);
 void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc);
-/* A place may have come free: wake the first who waits for one. */
-void weir__group_offer_place(weir_group *group);
+/* In a group with a limit: a place for one more, waited for unless nowait. It keeps the group open until
+ * a task has taken it (places_promised goes down again) or it is dropped. */
+int weir__group_promise_place(weir_group *group, bool nowait) WEIR_MUST_CHECK;
+void weir__group_drop_place(weir_group *group);
 void weir__group_child_started(weir_group *group, weir_task *task);
 
 /* --- failures' inside -------------------------------------------------------------------------- */

@@ -99,13 +99,16 @@ void weir__group_child_started(weir_group *group, weir_task *task)
     group->unstarted = next;
 }
 
-void weir__group_offer_place(weir_group *group)
+/* The last has left and nobody is on the way in: the owner that waits for that goes on, and from here on
+ * nothing can be spawned, although it may take a while until the owner runs. */
+static bool settle(weir_group *group)
 {
-    if (group->running_max == 0 ||
-        group->live_count + group->places_promised >= group->running_max)
-        return;
-    if (weir__core_wake_first(&group->place_waiters, 0))
-        group->places_promised++;
+    if (!group->owner_waits || group->live_count > 0 || group->places_promised > 0)
+        return false;
+    group->owner_waits = false;
+    group->joined = true;
+    weir__core_wake(group->owner, 0);
+    return true;
 }
 
 /* Within the turn's budget the next of the family goes on at once: a sibling that has not begun, or,
@@ -114,14 +117,82 @@ static void hand_over(weir_loop *loop, weir_group *group)
 {
     if (!group->owner_waits)
         return;
-    if (group->live_count == 0) {
-        group->owner_waits = false;
-        weir__core_wake(group->owner, 0);
+    if (settle(group))
         loop->handover = group->owner;
-    } else if (group->unstarted != &group->members) {
+    else if (group->unstarted != &group->members)
         loop->handover = WEIR__CONTAINER(group->unstarted, weir_task, sibling);
-    }
 }
+
+/* --- places in a full group (G10) ----------------------------------------------------------------------- */
+
+/* On the stack of a spawner. While one is in line the group has no place, so somebody lives in it. */
+struct place_waiter {
+    struct weir__list link;
+    weir_task *task;
+    weir_group *group;
+};
+
+static bool is_full(const weir_group *group)
+{
+    return group->live_count + group->places_promised >= group->running_max;
+}
+
+static void leave_line(struct place_waiter *waiter, int result)
+{
+    weir__list_remove(&waiter->link);
+    waiter->group->members_blocked_on_place -= waiter->task->group == waiter->group;
+    weir__core_wake(waiter->task, result);
+}
+
+static void abort_wait(weir_task *task, void *object)
+{
+    (void)task;
+    leave_line(object, -ECANCELED);
+}
+
+/* A place that came free belongs to the first in line, not to a newcomer. */
+static void offer_place(weir_group *group)
+{
+    if (weir__list_empty(&group->place_waiters) || is_full(group))
+        return;
+    group->places_promised++;
+    leave_line(WEIR__CONTAINER(group->place_waiters.next, struct place_waiter, link), 0);
+}
+
+int weir__group_promise_place(weir_group *group, bool nowait)
+{
+    weir_task *task = group->loop->current;
+    bool may_wait = !nowait && task != NULL;
+    int rc = may_wait ? weir__core_checkpoint() : 0;
+    if (rc < 0)
+        return rc;
+    if (!is_full(group)) {
+        group->places_promised++; /* ours, also when others run now */
+        if (may_wait)
+            weir__core_completed_at_once();
+        return 0;
+    }
+    if (!may_wait)
+        return -EAGAIN;
+    bool member = task->group == group;
+    if (member && group->members_blocked_on_place + 1 == group->live_count &&
+        group->places_promised == 0)
+        return -EDEADLK;
+    struct place_waiter waiter = {.task = task, .group = group};
+    weir__list_append(&group->place_waiters, &waiter.link);
+    group->members_blocked_on_place += member;
+    rc = weir__core_park(WEIR_WAIT_PLACE, &waiter, abort_wait);
+    return rc == -ECANCELED ? weir__core_cancelled_result(task) : rc;
+}
+
+void weir__group_drop_place(weir_group *group)
+{
+    group->places_promised--;
+    offer_place(group);
+    settle(group);
+}
+
+/* --- ends --------------------------------------------------------------------------------------------------- */
 
 static void fail_group(weir_group *group, weir_cancel_kind kind)
 {
@@ -166,7 +237,7 @@ void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc)
         group->unstarted = task->sibling.next;
     weir__list_remove(&task->sibling);
     group->live_count--;
-    weir__group_offer_place(group);
+    offer_place(group);
     hand_over(loop, group);
 }
 
@@ -176,6 +247,8 @@ static int may_close(const weir_group *group, const weir_task *task)
 {
     if (task == NULL || group->loop != weir__loop)
         return -EPERM;
+    if (group->joined) /* its memory is the loop's, and stays until another group needs it */
+        return -ESTALE;
     if (group->owner == task)
         return 0;
     return task->group == group ? -EDEADLK : -EPERM;
@@ -217,18 +290,18 @@ static int judge_body(weir_loop *loop, weir_group *group, weir_task *task, int r
     return rc;
 }
 
-static void join(weir_loop *loop, weir_group *group, weir_task *task)
+static void join(weir_loop *loop, weir_group *group)
 {
-    if (group->live_count == 0) {
-        if (!weir__core_cancelled(task))
-            weir__core_completed_at_once();
+    if (group->live_count == 0 && group->places_promised == 0) {
+        group->joined = true; /* before others can run */
+        weir__core_completed_at_once();
         return;
     }
     group->owner_waits = true;
     if (group->unstarted != &group->members)
         loop->handover = WEIR__CONTAINER(group->unstarted, weir_task, sibling);
     weir__core_park(WEIR_WAIT_GROUP, group, NULL);
-    assert(group->live_count == 0);
+    assert(group->live_count == 0 && group->joined);
 }
 
 static int close_group(weir_group *group, int rc, weir_failures **out_failures, const void *address)
@@ -246,8 +319,7 @@ static int close_group(weir_group *group, int rc, weir_failures **out_failures, 
     rc = judge_body(loop, group, task, rc);
     weir__failure_settle_last(task);
     group->closing = true;
-    join(loop, group, task);
-    group->joined = true;
+    join(loop, group);
 
     /* G5: a failure beats a cancellation beats the body's code. The scope is left in every case. */
     bool cut = rc == -ECANCELED || group->cancelled_count > 0;

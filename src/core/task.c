@@ -219,37 +219,6 @@ static int check_group(const weir_group *group, const weir_loop *loop)
     return 0;
 }
 
-/* G10: wait for a place in a full group. */
-static int wait_for_place(weir_group *group, weir_loop *loop, bool nowait)
-{
-    if (group->running_max == 0)
-        return 0;
-    int rc = weir__core_checkpoint();
-    if (rc < 0 && rc != -EPERM)
-        return rc;
-    /* A place that came free belongs to the waiter that was woken for it, not to a newcomer. */
-    if (group->live_count + group->places_promised < group->running_max) {
-        if (loop->current != NULL)
-            weir__core_completed_at_once();
-        return check_group(group, loop);
-    }
-    if (nowait || loop->current == NULL)
-        return -EAGAIN;
-    bool member = loop->current->group == group;
-    if (member && group->members_blocked_on_place + 1 == group->live_count)
-        return -EDEADLK;
-    group->members_blocked_on_place += member;
-    rc = weir__core_park_in(&group->place_waiters, WEIR_WAIT_PLACE, group);
-    group->members_blocked_on_place -= member;
-    if (rc == -ECANCELED)
-        return weir__core_cancelled_result(loop->current);
-    group->places_promised--;
-    rc = check_group(group, loop);
-    if (rc < 0)
-        weir__group_offer_place(group);
-    return rc;
-}
-
 static int spawn(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn, void *arg,
                  size_t copy_bytes, const void *place, unsigned place_flag, weir_task_id *out_id)
 {
@@ -257,23 +226,31 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
     int rc = check_group(group, loop);
     if (rc < 0)
         return rc;
-    rc = wait_for_place(group, loop, options != NULL && options->nowait);
-    if (rc < 0)
-        return rc;
+    bool limited = group->running_max != 0;
+    if (limited) {
+        rc = weir__group_promise_place(group, options != NULL && options->nowait);
+        if (rc < 0)
+            return rc;
+        rc = check_group(group, loop); /* others may have run meanwhile */
+        if (rc < 0)
+            goto drop_place;
+    }
 
     uint8_t class = 0;
     void *given = arg;
     if (copy_bytes > 0) {
         given = arg_new(loop, copy_bytes, &class);
-        if (given == NULL)
-            return -ENOMEM;
+        if (given == NULL) {
+            rc = -ENOMEM;
+            goto drop_place;
+        }
         memcpy(given, arg, copy_bytes);
     }
     weir_task *task = weir__task_new(loop, group, fn, given, &rc);
-    if (task == NULL) {
-        arg_free(loop, given, class);
-        return rc;
-    }
+    if (task == NULL)
+        goto free_arg;
+    if (limited)
+        group->places_promised--; /* it is taken now */
     task->arg_class = class;
     task->spawn_place = place;
     task->flags |= (uint8_t)place_flag;
@@ -282,6 +259,13 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
     if (out_id != NULL)
         *out_id = weir__core_task_id(loop, task);
     return 0;
+
+free_arg:
+    arg_free(loop, given, class);
+drop_place:
+    if (limited)
+        weir__group_drop_place(group);
+    return rc;
 }
 
 int weir_spawn(weir_group *group, weir_task_fn *fn, void *arg)

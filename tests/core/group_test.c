@@ -1,6 +1,7 @@
 /*
  * group_test.c - opening, spawning, closing: rules T1, T2, G1-G8, G10, G12, P1, P2
  */
+#include "base/fault.h"
 #include "tests/core/bodies.h"
 
 static weir_group *open_group(const weir_group_options *options)
@@ -393,6 +394,339 @@ TASK_TEST(members_that_all_wait_to_spawn_into_their_full_group_get_edeadlk) /* G
     EXPECT_RC(0, WEIR_SPAWN(group, refill, .group = group, .rc = &rc));
     EXPECT_RC(0, weir_group_close(group, 0));
     EXPECT_RC(-EDEADLK, rc);
+}
+
+struct spawn_op {
+    weir_group *group;
+    int64_t *ended_at;
+    int *rc;
+};
+static int spawn_op(struct spawn_op *a)
+{
+    *a->rc = WEIR_SPAWN(a->group, op_for, .duration_ms = 10, .ended_at_ms = a->ended_at);
+    return 0;
+}
+
+TASK_TEST(a_spawner_that_yields_on_its_way_in_does_not_overfill_a_group) /* G10, O9 */
+{
+    weir_group *rivals = open_group(NULL);
+    weir_group *group = open_group(&(weir_group_options){.running_max = 1});
+    int64_t ended_at = 0;
+    int rc = 1;
+    EXPECT_RC(0, WEIR_SPAWN(rivals, spawn_op, .group = group, .ended_at = &ended_at, .rc = &rc));
+    weir__core_task()->budget = 1; /* it has completed 63 calls at once: the next one yields */
+    EXPECT_RC(0, WEIR_SPAWN(group, op_for, .duration_ms = 10));
+    EXPECT_EQ(1, weir_group_count(group));
+    EXPECT_RC(1, rc); /* the rival waits */
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(0, rc);
+    EXPECT_RC(0, weir_group_close(rivals, 0));
+}
+
+TASK_TEST(who_waits_for_a_place_keeps_a_closing_group_open) /* G2, G3, G10 */
+{
+    ms();
+    int64_t ended_at[3] = {0};
+    int rc[3] = {1, 1, 1};
+    weir_group *strangers = open_group(NULL);
+    weir_group *group = open_group(&(weir_group_options){.running_max = 1});
+    for (int i = 0; i < 3; i++)
+        EXPECT_RC(0, WEIR_SPAWN(strangers, spawn_op, .group = group, .ended_at = &ended_at[i],
+                                .rc = &rc[i]));
+    EXPECT_RC(0, weir_yield());
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_EQ(30, ms());
+    for (int i = 0; i < 3; i++) {
+        EXPECT_RC(0, rc[i]);
+        EXPECT_EQ(10 * (i + 1), ended_at[i]);
+    }
+    EXPECT_RC(0, weir_group_close(strangers, 0));
+}
+
+struct large {
+    char bytes[1000]; /* from the heap */
+};
+static int large(struct large *a)
+{
+    return a->bytes[0];
+}
+struct spawn_large {
+    weir_group *group;
+    int *rc;
+};
+static int spawn_large(struct spawn_large *a)
+{
+    *a->rc = WEIR_SPAWN(a->group, large, .bytes = {0});
+    return 0;
+}
+
+static int let_the_next_allocation_fail(void *arg)
+{
+    (void)arg;
+    int rc = weir_sleep(10 * WEIR_MS);
+    weir__base_fault_arm(WEIR__FAULT_ALLOC, 1, -ENOMEM, false);
+    return rc;
+}
+
+TASK_TEST(a_place_that_could_not_be_used_goes_to_the_next_in_line) /* G10, T2, case 131 */
+{
+    int first = 1, second = 1;
+    weir_group *strangers = open_group(NULL);
+    weir_group *group = open_group(&(weir_group_options){.running_max = 1});
+    EXPECT_RC(0, weir_spawn(group, let_the_next_allocation_fail, NULL));
+    EXPECT_RC(0, WEIR_SPAWN(strangers, spawn_large, .group = group, .rc = &first));
+    EXPECT_RC(0, WEIR_SPAWN(strangers, spawn_large, .group = group, .rc = &second));
+    EXPECT_RC(0, weir_yield());
+    EXPECT_RC(0, weir_group_close(group, 0));
+    weir__base_fault_disarm();
+    EXPECT_RC(-ENOMEM, first);
+    EXPECT_RC(0, second);
+    EXPECT_RC(0, weir_group_close(strangers, 0));
+}
+
+struct sleep_and_refill {
+    weir_group *group;
+    int64_t sleep_ms;
+    int *rc;
+};
+static int sleep_and_refill(struct sleep_and_refill *a)
+{
+    int rc = weir_sleep(a->sleep_ms * WEIR_MS);
+    *a->rc = rc < 0 ? rc : weir_spawn(a->group, just_return, NULL);
+    return 0;
+}
+
+TASK_TEST(a_member_that_has_just_been_given_a_place_does_not_count_as_blocked) /* G10 */
+{
+    int first = 1, second = 1;
+    weir_group *group = open_group(&(weir_group_options){.running_max = 3});
+    EXPECT_RC(0, WEIR_SPAWN(group, sleep_and_refill, .group = group, .rc = &first));
+    EXPECT_RC(0, WEIR_SPAWN(group, op_for, .duration_ms = 10)); /* ends, and makes room for it */
+    EXPECT_RC(0, WEIR_SPAWN(group, sleep_and_refill, .group = group, .sleep_ms = 10, .rc = &second));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(0, first);
+    EXPECT_RC(0, second);
+}
+
+TASK_TEST(a_spawn_that_does_not_wait_is_no_checkpoint) /* O8, O11, G10, case 74 */
+{
+    weir_group *group = open_group(&(weir_group_options){.running_max = 1});
+    weir_scope scope = {0};
+    EXPECT_RC(0, weir_scope_enter(&scope));
+    weir_scope_cancel(&scope, NULL);
+    bool ran = false;
+    weir_spawn_options nowait = {.nowait = true};
+    uint64_t steps = weir__core_loop()->step_count;
+    EXPECT_RC(0, weir_spawn_with(group, &nowait, set_flag, &ran, NULL));
+    EXPECT_EQ(steps, weir__core_loop()->step_count);
+    EXPECT_RC(-ECANCELED, weir_spawn(group, set_flag, &ran)); /* this one is */
+    EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&scope, -ECANCELED));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT(ran);
+}
+
+/* --- the end of a group ---------------------------------------------------------------------------------- */
+
+struct intruder {
+    weir_group *volatile *group;
+    bool *stop;
+    int *entered;
+};
+static int intruder(struct intruder *a)
+{
+    int rc = 0;
+    while (!*a->stop && rc == 0) {
+        if (*a->group != NULL && weir_spawn(*a->group, just_return, NULL) == 0)
+            ++*a->entered;
+        rc = weir_yield();
+    }
+    return rc;
+}
+
+TASK_TEST(nothing_is_spawned_into_a_group_whose_close_lets_others_run) /* G3, O9, I1 */
+{
+    weir_group *volatile open = NULL;
+    bool stop = false;
+    int entered = 0;
+    weir_group *outer = open_group(NULL);
+    EXPECT_RC(0, WEIR_SPAWN(outer, intruder, .group = &open, .stop = &stop, .entered = &entered));
+    for (int i = 0; i < 200; i++) {
+        open = open_group(NULL);
+        EXPECT_RC(0, weir_group_close(open, 0));
+    }
+    stop = true;
+    EXPECT_RC(0, weir_group_close(outer, 0));
+    EXPECT_EQ(0, entered);
+}
+
+static int end_the_turn(void *arg)
+{
+    (void)arg;
+    weir__core_loop()->turn_over = true; /* as if this step had used it up */
+    return 0;
+}
+
+TASK_TEST(nothing_is_spawned_between_the_last_end_and_the_owners_return) /* G3, I1 */
+{
+    weir_group *volatile open = NULL;
+    bool stop = false;
+    int entered = 0;
+    weir_group *outer = open_group(NULL);
+    EXPECT_RC(0, WEIR_SPAWN(outer, intruder, .group = &open, .stop = &stop, .entered = &entered));
+    EXPECT_RC(0, weir_yield());
+    open = open_group(NULL);
+    EXPECT_RC(0, weir_spawn(open, end_the_turn, NULL));
+    EXPECT_RC(0, weir_group_close(open, 0));
+    stop = true;
+    EXPECT_RC(0, weir_group_close(outer, 0));
+    EXPECT_EQ(0, entered);
+}
+
+TASK_TEST(a_closed_group_is_stale_and_takes_nothing) /* G3, G4, R4, cases 8, 11, 81 */
+{
+    weir_group *group = open_group(NULL);
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(-ESTALE, weir_group_close(group, 0));
+    bool ran = false;
+    EXPECT_RC(-ESHUTDOWN, weir_spawn(group, set_flag, &ran));
+    weir_group_cancel(group, "too late");
+    EXPECT_RC(0, weir_yield());
+    EXPECT(!ran);
+    EXPECT_RC(-EINVAL, weir_spawn(NULL, set_flag, &ran));
+}
+
+TASK_TEST(a_stranger_may_spawn_into_a_group) /* G3, case 13 */
+{
+    weir_group *group = open_group(NULL);
+    weir_group *other = open_group(NULL);
+    int64_t ended_at = 0;
+    int rc = 1;
+    ms();
+    EXPECT_RC(0, WEIR_SPAWN(other, spawn_op, .group = group, .ended_at = &ended_at, .rc = &rc));
+    EXPECT_RC(0, weir_group_close(other, 0));
+    EXPECT_RC(0, rc);
+    EXPECT_EQ(0, ended_at);
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_EQ(10, ended_at);
+}
+
+static int spawn_from_timeout(void *arg)
+{
+    weir_group *outer = arg;
+    int rc = 0;
+    WEIR_TIMEOUT(rc, 10 * WEIR_MS)
+    {
+        rc = WEIR_SPAWN(outer, op_for, .duration_ms = 50);
+        if (rc == 0)
+            rc = op();
+    }
+    EXPECT_RC(-ETIME, rc);
+    EXPECT_EQ(10, ms());
+    return 0;
+}
+
+TASK_TEST(a_child_lives_in_its_groups_scope_and_not_in_its_spawners) /* G3, H3, case 21 */
+{
+    ms();
+    weir_group *group = open_group(NULL);
+    EXPECT_RC(0, weir_spawn(group, spawn_from_timeout, group));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_EQ(50, ms());
+}
+
+TASK_TEST(a_group_opened_in_a_cancelled_context_takes_nobody) /* G3, C7, case 65 */
+{
+    weir_scope scope = {0};
+    EXPECT_RC(0, weir_scope_enter(&scope));
+    weir_scope_cancel(&scope, NULL);
+    weir_group *group = open_group(NULL);
+    EXPECT_RC(-ESHUTDOWN, weir_spawn(group, just_return, NULL));
+    EXPECT_RC(-ECANCELED, weir_group_close(group, -ECANCELED));
+    EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&scope, -ECANCELED));
+}
+
+static int cancel_own_group(void *arg)
+{
+    weir_group_cancel(arg, "enough");
+    return 0;
+}
+
+TASK_TEST(a_child_that_cancels_its_group_and_returns_is_no_cut) /* T6, G5, case 84 */
+{
+    weir_group *group = open_group(NULL);
+    EXPECT_RC(0, weir_spawn(group, cancel_own_group, group));
+    EXPECT_RC(5, weir_group_close(group, 5));
+}
+
+static int shielded_op(void *arg)
+{
+    int rc = 0;
+    WEIR_SHIELD(rc, WEIR_SEC)
+    {
+        rc = weir_sleep(20 * WEIR_MS);
+    }
+    *(int *)arg = rc;
+    return rc;
+}
+
+TASK_TEST(children_that_ended_well_behind_shields_are_no_cut_either) /* G5, C5, case 79 */
+{
+    ms();
+    weir_scope scope = {0};
+    EXPECT_RC(0, weir_timeout_enter(&scope, 10 * WEIR_MS));
+    weir_group *group = open_group(NULL);
+    int got = 1;
+    EXPECT_RC(0, weir_spawn(group, shielded_op, &got));
+    EXPECT_RC(3, weir_group_close(group, 3));
+    EXPECT_RC(0, got);
+    EXPECT_EQ(20, ms());
+    EXPECT_RC(-ETIME, weir_scope_leave(&scope, op()));
+}
+
+TASK_TEST(two_nested_cancelled_groups_leak_no_cancellation) /* C7, case 83 */
+{
+    weir_group *outer = open_group(NULL);
+    weir_group *inner = open_group(NULL);
+    weir_group_cancel(inner, NULL);
+    weir_group_cancel(outer, NULL);
+    int rc = weir_group_close(inner, op());
+    EXPECT_RC(-ECANCELED, rc);
+    EXPECT_RC(WEIR_CAUGHT, weir_group_close(outer, rc));
+    EXPECT_RC(0, weir_yield());
+}
+
+static int spawn_late(void *arg)
+{
+    weir_group *group = arg;
+    int rc = weir_sleep(10 * WEIR_MS);
+    return rc < 0 ? rc : WEIR_SPAWN(group, op_for, .duration_ms = 15);
+}
+
+TASK_TEST(a_child_spawned_while_the_group_closes_is_waited_for) /* G3, case 4 */
+{
+    ms();
+    weir_group *group = open_group(NULL);
+    EXPECT_RC(0, weir_spawn(group, spawn_late, group));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_EQ(25, ms());
+}
+
+TASK_TEST(closing_empty_groups_yields_in_a_cancelled_context_too) /* O9 */
+{
+    weir_group *outer = open_group(NULL);
+    bool ran = false;
+    EXPECT_RC(0, weir_spawn(outer, set_flag, &ran));
+    weir_scope scope = {0};
+    EXPECT_RC(0, weir_scope_enter(&scope));
+    weir_scope_cancel(&scope, NULL);
+    int rounds = 0;
+    while (!ran && rounds < 1000) {
+        EXPECT_RC(0, weir_group_close(open_group(NULL), 0));
+        rounds++;
+    }
+    EXPECT(rounds < 66);
+    EXPECT_RC(0, weir_scope_leave(&scope, 0));
+    EXPECT_RC(0, weir_group_close(outer, 0));
 }
 
 /* --- limits and memory -------------------------------------------------------------------------------- */
