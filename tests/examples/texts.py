@@ -148,8 +148,9 @@ def cited_rules(text):
                 yield letter + str(number)
         for letter, number in RULE.findall(words):
             yield letter + number
-    # In tests and sources: a comment that is nothing but rules, such as `// G5` or `(C7)`.
-    for words in re.findall(r"//\s*((?:[TOCDHGPFRWXQIN]\d{1,2}\b[\s,]*)+)$", text, re.M):
+    # In tests and sources: a comment that begins with rules, such as `// G5` or `/* C7, case 56 */`,
+    # and rules in parentheses.
+    for words in re.findall(r"(?://|/\*)\s*((?:[TOCDHGPFRWXQIN]\d{1,2}\b(?:, )?)+)", text):
         for letter, number in RULE.findall(words):
             yield letter + number
     for words in re.findall(r"\(((?:[TOCDHGPFRWXQIN]\d{1,2}(?:, |-)?)+)\)", text):

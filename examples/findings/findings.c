@@ -1,0 +1,97 @@
+/*
+ * findings.c - mistakes, one at a time, for docs/diagnosis.md
+ *
+ * usage: findings lost | misnested | forgotten | swallowed | stray | deadlock | crash
+ */
+#include <signal.h>
+#include <string.h>
+#include <weir/weir.h>
+
+static int fail_with(void *arg)
+{
+    return weir_fail(-EIO, "disk %s is gone", (const char *)arg);
+}
+
+/* W202: three failures, and the caller looks at the first one's code only. */
+static int lost(void)
+{
+    weir_group *group;
+    int rc = weir_group_open(&group, &(weir_group_options){.policy = WEIR_COLLECT_ALL});
+    if (rc < 0)
+        return rc;
+    static char *const disks[] = {"a", "b", "c"};
+    for (int i = 0; rc == 0 && i < 3; i++)
+        rc = weir_spawn(group, fail_with, disks[i]);
+    rc = weir_group_close(group, rc);
+    return rc == -EIO ? 0 : rc;
+}
+
+/* W204: the outer one of two scopes is left first. */
+static int misnested(void)
+{
+    weir_scope outer = {0}, inner = {0};
+    int rc = weir_scope_enter(&outer);
+    if (rc == 0)
+        rc = weir_timeout_enter(&inner, 1 * WEIR_SEC);
+    return weir_scope_leave(&outer, rc);
+}
+
+/* W204: a group that is never closed. */
+static int forgotten(void)
+{
+    weir_group *group;
+    return weir_group_open(&group, NULL);
+}
+
+/* W304: a loop that does not look at what it is given. */
+static int read_for_ever(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 100; i++)
+        weir_ignore(weir_sleep(1 * WEIR_MS), "this is the mistake");
+    return 0;
+}
+static int swallowed(void)
+{
+    return weir_timeout(10 * WEIR_MS, read_for_ever, NULL);
+}
+
+/* W309: a code that means "you are cancelled", made up. */
+static int give_up(void *arg)
+{
+    (void)arg;
+    return -ECANCELED;
+}
+static int stray(void)
+{
+    weir_group *group = NULL;
+    int rc = weir_group_open(&group, NULL);
+    if (rc == 0)
+        rc = weir_spawn(group, give_up, NULL);
+    return weir_group_close(group, rc);
+}
+
+/* W601: an event that nobody will ever set. */
+static int deadlock(void)
+{
+    weir_event never = {0};
+    return weir_event_wait(&never);
+}
+
+static int app(void *arg)
+{
+    static const struct {
+        const char *name;
+        int (*make)(void);
+    } mistakes[] = {{"lost", lost},           {"misnested", misnested}, {"forgotten", forgotten},
+                    {"swallowed", swallowed}, {"stray", stray},         {"deadlock", deadlock}};
+    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++)
+        if (strcmp(arg, mistakes[i].name) == 0)
+            return mistakes[i].make();
+    return raise(SIGFPE); // W900
+}
+
+int main(int argc, char **argv)
+{
+    return weir_run(app, argc > 1 ? argv[1] : "lost");
+}
