@@ -1,0 +1,232 @@
+/*
+ * serve.c - weir_app_serve(): start the workers, wait, drain them, say what came of it
+ *
+ * Runs on  worker 0, in the lifespan's task; run_thread() on each other worker's thread.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/log.h>
+#include <weir/scope.h>
+
+#include "app/app.h"
+#include "base/clock.h"
+
+/* --- starting ------------------------------------------------------------------------------------------------ */
+
+static int worker_task(void *arg)
+{
+    weir_app_worker *worker = arg;
+    int rc = weir__app_worker_main(worker);
+    if (worker->index == 0)
+        weir__app_worker_set_state(worker, WEIR__APP_ENDED);
+    return rc < 0 ? 0 : rc; /* the record of the worker has it */
+}
+
+static void *run_thread(void *arg)
+{
+    weir_app_worker *worker = arg;
+    int rc = weir_run_with(&(weir_run_options){.backend = worker->app->settings.backend,
+                                               .name = worker->name},
+                           worker_task, worker);
+    if (rc < 0 && worker->rc == 0) {
+        worker->rc = rc;
+        snprintf(worker->message, sizeof worker->message, "its loop: %s", weir_code_text(rc));
+    }
+    weir__app_worker_set_state(worker, WEIR__APP_ENDED);
+    return NULL;
+}
+
+static int start_threads(weir_app *app)
+{
+    for (unsigned i = 1; i < app->worker_count; i++) {
+        weir_app_worker *worker = &app->workers[i];
+        int rc = weir__base_thread_start(&worker->thread, worker->name, run_thread, worker);
+        if (rc < 0) {
+            weir__app_worker_set_state(worker, WEIR__APP_ENDED);
+            return weir_fail(rc, "the thread of worker %u could not be started: %s; try --workers %u", i,
+                             weir_code_text(rc), i);
+        }
+        worker->has_thread = true;
+    }
+    return 0;
+}
+
+static int start_workers(weir_app *app)
+{
+    int rc = weir_group_open(&app->worker_group, &(weir_group_options){.policy = WEIR_COLLECT_ALL,
+                                                                       .name = "worker 0"});
+    if (rc < 0)
+        return rc;
+    rc = weir_spawn_with(app->worker_group, &(weir_spawn_options){.name = app->workers[0].name},
+                         worker_task, &app->workers[0], NULL);
+    if (rc < 0) {
+        weir__app_worker_set_state(&app->workers[0], WEIR__APP_ENDED);
+        return rc;
+    }
+    return start_threads(app);
+}
+
+/* --- waiting -------------------------------------------------------------------------------------------------- */
+
+static weir_app_worker *first_ended(weir_app *app)
+{
+    for (unsigned i = 0; i < app->worker_count; i++)
+        if (weir__app_worker_state_of(&app->workers[i]) == WEIR__APP_ENDED)
+            return &app->workers[i];
+    return NULL;
+}
+
+static bool all_ready(weir_app *app)
+{
+    for (unsigned i = 0; i < app->worker_count; i++)
+        if (weir__app_worker_state_of(&app->workers[i]) < WEIR__APP_READY)
+            return false;
+    return true;
+}
+
+/* Until the drain begins, a worker has ended, or (`for_ready`) all are ready. */
+static int wait_for_news(weir_app *app, bool for_ready)
+{
+    uint64_t seen = weir_shared_event_count(app->changed);
+    int rc = 0;
+    while (rc == 0 && !weir__app_stopping(app) && first_ended(app) == NULL &&
+           !(for_ready && all_ready(app)))
+        rc = weir_shared_event_wait(app->changed, seen, &seen);
+    return rc;
+}
+
+static void command_all(weir_app *app, enum weir__app_command_kind kind)
+{
+    for (unsigned i = 0; i < app->worker_count; i++)
+        weir__app_command(&app->workers[i], kind);
+}
+
+static void join_workers(weir_app *app)
+{
+    for (unsigned i = 1; i < app->worker_count; i++)
+        if (app->workers[i].has_thread)
+            weir__base_thread_join(&app->workers[i].thread);
+    weir_ignore(weir_group_close(app->worker_group, 0), "the record of the worker has its result");
+    app->worker_group = NULL;
+}
+
+/* --- start-up that came to nothing ------------------------------------------------------------------------------ */
+
+static int worker_failure(weir_app *app, int otherwise)
+{
+    for (unsigned i = 0; i < app->worker_count; i++) {
+        const weir_app_worker *worker = &app->workers[i];
+        if (weir__app_worker_state_of(worker) == WEIR__APP_ENDED && worker->rc < 0 &&
+            worker->rc != -EINTR)
+            return weir_fail(worker->rc, "worker %u: %s", i, worker->message);
+    }
+    return otherwise;
+}
+
+/* A thread that has not begun to run has no ear yet; it is asked again until all have ended. */
+static void end_workers(weir_app *app)
+{
+    uint64_t seen = weir_shared_event_count(app->changed);
+    for (unsigned i = 0; i < app->worker_count; i++) {
+        weir_app_worker *worker = &app->workers[i];
+        while (weir__app_worker_state_of(worker) != WEIR__APP_ENDED) {
+            command_all(app, WEIR__APP_DRAIN);
+            command_all(app, WEIR__APP_CANCEL);
+            weir_ignore(weir_shared_event_wait(app->changed, seen, &seen), "shielded by the caller");
+        }
+    }
+}
+
+/* --- the line that says where --------------------------------------------------------------------------------------- */
+
+static void say_listening(const weir_app *app)
+{
+    const weir_loop *loop = weir__core_loop();
+    const struct weir__backend_features *features = &loop->backend->features;
+    weir_log_info("listening", WEIR_KV("url", app->url), WEIR_KV("name", app->name),
+                  WEIR_KV("version", app->version), WEIR_KV("backend", features->name),
+                  WEIR_KV("backend_detail", features->detail), WEIR_KV("workers", app->worker_count),
+                  WEIR_KV("pid", getpid()));
+    if (loop->backend_note[0] != '\0')
+        weir_log_info(loop->backend_note);
+}
+
+/* --- the whole ------------------------------------------------------------------------------------------------------ */
+
+/* Served, until the drain is asked for. A failure that ends it is noted. */
+static int run_until_stop(weir_app *app)
+{
+    __atomic_store_n(&app->started, 1, __ATOMIC_RELEASE);
+    command_all(app, WEIR__APP_GO);
+    say_listening(app);
+    __atomic_store_n(&app->serving, 1, __ATOMIC_RELEASE);
+    int rc = wait_for_news(app, false);
+    if (rc < 0) {
+        weir__app_ask_to_stop(app, "the scope around weir_app_serve() was cancelled");
+    } else if (!weir__app_stopping(app)) {
+        weir_app_worker *worker = first_ended(app);
+        rc = worker_failure(app, 0);
+        if (rc == 0)
+            rc = weir_fail(-EPROTO, "worker %u ended before the drain", worker->index);
+        weir_log_error("a worker failed; the service drains", WEIR_KV("worker", worker->index),
+                       WEIR_KV("message", weir_failure_message(rc)));
+        weir__app_ask_to_stop(app, "a worker failed");
+    }
+    return rc;
+}
+
+static int drain_shielded(weir_app *app)
+{
+    weir_scope shield = {0};
+    int64_t most_ns = weir__base_add_ns(app->settings.drain_timeout_ns, 10 * WEIR_SEC);
+    int rc = weir_shield_enter(&shield, most_ns);
+    if (rc < 0)
+        return rc;
+    uint64_t seen = 0; /* the supervisor may not have said yet when the drain's time began */
+    while (!weir__app_stopping(app) && rc == 0)
+        rc = weir_shared_event_wait(app->stopped, seen, &seen);
+    weir__app_drain(app);
+    return weir_scope_leave(&shield, 0);
+}
+
+static int end_start_up(weir_app *app, int rc)
+{
+    char message[WEIR__APP_MESSAGE_BYTES];
+    snprintf(message, sizeof message, "%s", weir_failure_message(rc));
+    weir_scope shield = {0};
+    int entered = weir_shield_enter(&shield, WEIR_MIN);
+    end_workers(app);
+    if (entered == 0)
+        weir_ignore(weir_scope_leave(&shield, 0), "the first failure is the one to tell");
+    join_workers(app);
+    int failure = worker_failure(app, 0);
+    if (failure < 0)
+        return failure;
+    return rc < 0 ? weir_fail(rc, "%s", message) : rc;
+}
+
+int weir_app_serve(weir_app *app)
+{
+    if (app->main_task != weir__core_task())
+        return weir_fail(-EPERM, "weir_app_serve() belongs to the lifespan's task");
+    if (app->serve_called)
+        return weir_fail(-EALREADY, "weir_app_serve() was called before");
+    int rc = weir__core_checkpoint(); /* a signal during start-up */
+    if (rc < 0)
+        return rc;
+    app->serve_called = true;
+    rc = start_workers(app);
+    if (rc == 0)
+        rc = wait_for_news(app, true);
+    if (rc < 0 || first_ended(app) != NULL)
+        return end_start_up(app, rc);
+    rc = weir__app_stopping(app) ? 0 : run_until_stop(app);
+    int drained = drain_shielded(app);
+    join_workers(app);
+    if (rc >= 0)
+        rc = worker_failure(app, drained);
+    if (rc >= 0 && app->exit_status == WEIR__APP_EXIT_CUT)
+        rc = weir_fail(-EINTR, "the drain had to cut something");
+    return rc;
+}
