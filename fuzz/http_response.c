@@ -2,8 +2,8 @@
  * http_response.c - fuzz target: any bytes as the head of a response
  *
  * The first byte says what was asked for. Properties, besides "no crash and nothing read beyond the
- * end": every way to scan, and every way to cut, comes to the same; slices lie in the head; a body is
- * framed in one of the ways that RFC 9112 section 6.3 knows.
+ * end": every way to scan, and every way to cut, comes to the same; slices lie in the head; a body
+ * is framed in one of the ways that RFC 9112 section 6.3 knows.
  */
 #include "fuzz/fuzz.h"
 

@@ -187,6 +187,13 @@ TEST(chunk_sizes_are_hexadecimal_digits_and_nothing_else)
     }
 }
 
+TEST(a_size_without_a_digit_is_not_the_last_one)
+{
+    static const struct text texts[] = {T("\r\n\r\n"), T(";a\r\n\r\n"), T("1\r\na\r\n\r\n\r\n")};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        expect_refused_body(400, texts[i].data, texts[i].size);
+}
+
 TEST(a_size_beyond_32_bits_is_what_it_says)
 {
     static const char text[] = "100000005\r\nhello\r\n0\r\n\r\n"; /* 2^32 + 5 */
@@ -357,6 +364,18 @@ TEST(framing_is_at_most_16_kib_and_an_eighth_of_the_data)
         size += 70;
     }
     EXPECT_EQ(0, decode_every_way(text, size)->rc);
+}
+
+TEST(trailers_and_framing_are_counted_apart)
+{
+    static char text[ROOM];
+    memset(text, 'e', sizeof text);
+    memcpy(text, "0;", 2);
+    size_t size = 16000;
+    memcpy(text + size, "\r\nX:", 4);
+    size += 4 + 8000;
+    memcpy(text + size, "\r\n\r\n", 4);
+    expect_body("", text, size + 4, 0);
 }
 
 TEST(a_body_that_is_cut_short_is_never_complete)

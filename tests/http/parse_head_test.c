@@ -188,6 +188,7 @@ TEST(malformed_request_lines_are_refused)
                                         T("/ HTTP/1.1"),
                                         T(" / HTTP/1.1"),
                                         T("GET HTTP/1.1"),
+                                        T("GET  HTTP/1.1"),
                                         T("HTTP/1.1"),
                                         T("GET/ HTTP/1.1"),
                                         T("GET /HTTP/1.1"),
@@ -1090,6 +1091,21 @@ TEST(limits_can_be_set_and_zero_is_the_default)
         const struct way way = {.limits = &cases[i].limits};
         parse_every_way(&way, text, size, &outcome);
         EXPECT_EQ(cases[i].status, outcome.rc == -EBADMSG ? outcome.fail.status : 0);
+    }
+}
+
+TEST(without_a_limit_an_octet_still_costs_one_look)
+{
+    static char text[70000];
+    memset(text, 'a', sizeof text);
+    const struct weir__http_head_limits limits = {WEIR_UNLIMITED, WEIR_UNLIMITED, WEIR_UNLIMITED};
+    struct weir__http_field items[1];
+    struct weir__http_request_head head = {.fields = {.items = items, .count_max = 1}};
+    struct weir__http_resume resume = {0, 0};
+    for (size_t size = 1000; size < sizeof text; size += 1000) {
+        EXPECT_RC(-EAGAIN, weir__http_parse_request(&resume, text, size, &limits, &head, NULL));
+        EXPECT_EQ(size, resume.scanned);
+        EXPECT(resume.limit_at > sizeof text);
     }
 }
 

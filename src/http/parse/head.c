@@ -64,26 +64,33 @@ const char *weir__http_scan_name(enum weir__http_scan_kind kind)
 
 /* --- limits and resumption ------------------------------------------------------------------- */
 
-/* `own` is where limits that are not the defaults are put together. */
-static inline const struct weir__http_bounds *bounds_from(
-    const struct weir__http_head_limits *limits, size_t room, struct weir__http_bounds *own)
+static const struct weir__http_head_limits defaults = {
+    WEIR__HTTP_LINE_BYTES_MAX, WEIR__HTTP_FIELDS_BYTES_MAX, WEIR__HTTP_FIELD_COUNT_MAX};
+
+/* Fills the zeros in, and heeds the room for fields. */
+static struct weir__http_head_limits complete(const struct weir__http_head_limits *limits,
+                                              size_t room)
 {
-    static const struct weir__http_bounds defaults = {
-        WEIR__HTTP_LINE_BYTES_MAX, WEIR__HTTP_FIELDS_BYTES_MAX, WEIR__HTTP_FIELD_COUNT_MAX};
-    if (limits == NULL && room >= WEIR__HTTP_FIELD_COUNT_MAX)
-        return &defaults;
-    *own = defaults;
-    if (limits != NULL && limits->line_bytes_max != 0)
-        own->line_bytes_max = limits->line_bytes_max;
-    if (limits != NULL && limits->fields_bytes_max != 0)
-        own->fields_bytes_max = limits->fields_bytes_max;
-    if (limits != NULL && limits->field_count_max != 0)
-        own->field_count_max = limits->field_count_max;
-    if (own->field_count_max > room)
-        own->field_count_max = room;
-    if (own->field_count_max > UINT16_MAX)
-        own->field_count_max = UINT16_MAX; /* first[] has 16 bits */
+    struct weir__http_head_limits own = limits == NULL ? defaults : *limits;
+    if (own.line_bytes_max == 0)
+        own.line_bytes_max = defaults.line_bytes_max;
+    if (own.fields_bytes_max == 0)
+        own.fields_bytes_max = defaults.fields_bytes_max;
+    if (own.field_count_max == 0)
+        own.field_count_max = defaults.field_count_max;
+    if (own.field_count_max > room)
+        own.field_count_max = room;
+    if (own.field_count_max > UINT16_MAX)
+        own.field_count_max = UINT16_MAX; /* first[] has 16 bits */
     return own;
+}
+
+/* Whether the limits can be used as they are, which saves a copy for each head. */
+static inline bool is_complete(const struct weir__http_head_limits *limits, size_t room)
+{
+    return limits->line_bytes_max != 0 && limits->fields_bytes_max != 0 &&
+           limits->field_count_max != 0 && limits->field_count_max <= room &&
+           limits->field_count_max <= UINT16_MAX;
 }
 
 /*
@@ -92,7 +99,7 @@ static inline const struct weir__http_bounds *bounds_from(
  */
 static bool is_worth_parsing(struct weir__http_resume *resume, const char *data, size_t size)
 {
-    if (resume->scanned == 0 || size < resume->scanned || size >= resume->limit_at)
+    if (size < resume->scanned || size >= resume->limit_at)
         return true;
     size_t stop = weir__http_find_stop(data, size, resume->scanned);
     if (stop < size && (stop + 1 < size || data[stop] != '\r'))
@@ -101,15 +108,13 @@ static bool is_worth_parsing(struct weir__http_resume *resume, const char *data,
     return false;
 }
 
-/* A CR at the very end is looked at again, with what comes behind it. */
-static void keep_place(struct weir__http_resume *resume, ssize_t rc, const char *data, size_t size,
-                       size_t limit_at)
+/* False when there is nothing to do; else the place is taken back, for the parse to set anew. */
+static inline bool take_place(struct weir__http_resume *resume, const char *data, size_t size)
 {
+    if (__builtin_expect(resume->scanned != 0, 0) && !is_worth_parsing(resume, data, size))
+        return false;
     *resume = (struct weir__http_resume){0, 0};
-    if (rc == -EAGAIN && size > 0) {
-        resume->scanned = data[size - 1] == '\r' ? size - 1 : size;
-        resume->limit_at = limit_at;
-    }
+    return true;
 }
 
 /* --- lists that decide about the connection -------------------------------------------------- */
@@ -448,10 +453,8 @@ static __attribute__((noinline)) int frame_request(const char *data,
     return 0;
 }
 
-/* Method, target, host and framing of a request whose structure is good. */
-static inline __attribute__((always_inline)) int judge_request(const char *data,
-                                                               struct weir__http_request_head *head,
-                                                               struct weir__http_fail *fail)
+ssize_t weir__http_judge_request(const char *data, size_t size,
+                                 struct weir__http_request_head *head, struct weir__http_fail *fail)
 {
     /* A method is followed by a blank, so there are four bytes. */
     if (memcmp(head->method_text.data, "GET ", 4) == 0)
@@ -460,7 +463,9 @@ static inline __attribute__((always_inline)) int judge_request(const char *data,
         head->method = weir__http_method_from(head->method_text);
     head->form = WEIR__HTTP_TARGET_ORIGIN;
     head->scheme = (weir_str){NULL, 0};
-    const bool host_known = head->host.text.data != NULL;
+    /* The scan has found Host to be a usual one; what is left is that it is alone. */
+    const bool host_good = head->host.text.data != NULL &&
+                           !weir__http_fields_has_twice(&head->fields, WEIR__HTTP_FIELD_HOST);
     int rc = 0;
     if (__builtin_expect(head->target.data[0] != '/', 0) ||
         head->method == WEIR__HTTP_METHOD_CONNECT)
@@ -471,29 +476,25 @@ static inline __attribute__((always_inline)) int judge_request(const char *data,
     head->framing.length = 0;
     head->expect = WEIR__HTTP_EXPECT_NONE;
     head->upgrade = (weir_str){NULL, 0};
-    if (head->minor >= 1 && is_usual_framing(&head->fields))
+    if (__builtin_expect(head->minor >= 1 && is_usual_framing(&head->fields), 1))
         head->framing.keep_alive = true;
     else
         rc = frame_request(data, head, fail);
-    /* The scan has filled host in when it is a usual one; the rest is to see that it is alone. */
-    if (rc == 0 && (!host_known || head->form != WEIR__HTTP_TARGET_ORIGIN ||
-                    weir__http_fields_has_twice(&head->fields, WEIR__HTTP_FIELD_HOST)))
+    if (rc == 0 && !host_good)
         rc = read_host(data, head, fail);
-    return rc;
+    return rc < 0 ? rc : (ssize_t)size;
 }
 
-static inline __attribute__((always_inline)) ssize_t parse_request(
-    enum weir__http_scan_kind kind, const char *data, size_t size,
-    const struct weir__http_bounds *bounds, struct weir__http_request_head *head,
-    size_t *out_limit_at, struct weir__http_fail *fail)
+/* With limits that have to be put together. */
+static __attribute__((noinline)) ssize_t parse_request(enum weir__http_scan_kind kind,
+                                                       struct weir__http_resume *resume,
+                                                       const char *data, size_t size,
+                                                       const struct weir__http_head_limits *limits,
+                                                       struct weir__http_request_head *head,
+                                                       struct weir__http_fail *fail)
 {
-    if (size == 0)
-        return -EAGAIN;
-    ssize_t rc = scans[kind].request(data, size, bounds, head, out_limit_at, fail);
-    if (__builtin_expect(rc < 0, 0))
-        return rc;
-    int judged = judge_request(data, head, fail);
-    return judged < 0 ? judged : rc;
+    const struct weir__http_head_limits own = complete(limits, head->fields.count_max);
+    return scans[kind].request(data, size, &own, head, resume, fail);
 }
 
 ssize_t weir__http_parse_request(struct weir__http_resume *resume, const char *data, size_t size,
@@ -502,15 +503,13 @@ ssize_t weir__http_parse_request(struct weir__http_resume *resume, const char *d
 {
     if (head->fields.items == NULL || head->fields.count_max == 0)
         return -EINVAL;
-    if (resume != NULL && !is_worth_parsing(resume, data, size))
+    if (resume != NULL && !take_place(resume, data, size))
         return -EAGAIN;
-    struct weir__http_bounds own;
-    const struct weir__http_bounds *bounds = bounds_from(limits, head->fields.count_max, &own);
-    size_t limit_at = 0;
-    ssize_t rc = parse_request(best_scan(), data, size, bounds, head, &limit_at, fail);
-    if (resume != NULL)
-        keep_place(resume, rc, data, size, limit_at);
-    return rc;
+    if (limits == NULL)
+        limits = &defaults;
+    if (__builtin_expect(!is_complete(limits, head->fields.count_max), 0))
+        return parse_request(best_scan(), resume, data, size, limits, head, fail);
+    return scans[best_scan()].request(data, size, limits, head, resume, fail);
 }
 
 ssize_t weir__http_parse_request_with(enum weir__http_scan_kind kind, const char *data, size_t size,
@@ -521,12 +520,9 @@ ssize_t weir__http_parse_request_with(enum weir__http_scan_kind kind, const char
     if (head->fields.items == NULL || head->fields.count_max == 0 ||
         !weir__http_scan_available(kind))
         return -EINVAL;
-    struct weir__http_bounds own;
-    const struct weir__http_bounds *bounds = bounds_from(limits, head->fields.count_max, &own);
-    size_t limit_at = 0;
     if (kind == WEIR__HTTP_SCAN_AUTO)
         kind = best_scan();
-    return parse_request(kind, data, size, bounds, head, &limit_at, fail);
+    return parse_request(kind, NULL, data, size, limits, head, fail);
 }
 
 /* --- responses ------------------------------------------------------------------------------- */
@@ -571,19 +567,23 @@ static int frame_response(const char *data, const struct weir__http_asked *asked
     return 0;
 }
 
-static inline __attribute__((always_inline)) ssize_t parse_response(
-    enum weir__http_scan_kind kind, const char *data, size_t size,
-    const struct weir__http_bounds *bounds, const struct weir__http_asked *asked,
-    struct weir__http_response_head *head, size_t *out_limit_at, struct weir__http_fail *fail)
+ssize_t weir__http_judge_response(const char *data, size_t size,
+                                  const struct weir__http_asked *asked,
+                                  struct weir__http_response_head *head,
+                                  struct weir__http_fail *fail)
 {
-    if (size == 0)
-        return -EAGAIN;
-    ssize_t rc = scans[kind].response(data, size, bounds, head, out_limit_at, fail);
-    if (rc > 0) {
-        int framed = frame_response(data, asked, head, fail);
-        if (framed < 0)
-            rc = framed;
-    }
+    int rc = frame_response(data, asked, head, fail);
+    return rc < 0 ? rc : (ssize_t)size;
+}
+
+static ssize_t parse_response(enum weir__http_scan_kind kind, struct weir__http_resume *resume,
+                              const char *data, size_t size,
+                              const struct weir__http_head_limits *limits,
+                              const struct weir__http_asked *asked,
+                              struct weir__http_response_head *head, struct weir__http_fail *fail)
+{
+    const struct weir__http_head_limits own = complete(limits, head->fields.count_max);
+    ssize_t rc = scans[kind].response(data, size, &own, asked, head, resume, fail);
     if (rc == -EBADMSG && fail != NULL)
         fail->status = 502;
     return rc;
@@ -597,15 +597,9 @@ ssize_t weir__http_parse_response(struct weir__http_resume *resume, const char *
 {
     if (head->fields.items == NULL || head->fields.count_max == 0)
         return -EINVAL;
-    if (resume != NULL && !is_worth_parsing(resume, data, size))
+    if (resume != NULL && !take_place(resume, data, size))
         return -EAGAIN;
-    struct weir__http_bounds own;
-    const struct weir__http_bounds *bounds = bounds_from(limits, head->fields.count_max, &own);
-    size_t limit_at = 0;
-    ssize_t rc = parse_response(best_scan(), data, size, bounds, asked, head, &limit_at, fail);
-    if (resume != NULL)
-        keep_place(resume, rc, data, size, limit_at);
-    return rc;
+    return parse_response(best_scan(), resume, data, size, limits, asked, head, fail);
 }
 
 ssize_t weir__http_parse_response_with(enum weir__http_scan_kind kind, const char *data,
@@ -617,10 +611,7 @@ ssize_t weir__http_parse_response_with(enum weir__http_scan_kind kind, const cha
     if (head->fields.items == NULL || head->fields.count_max == 0 ||
         !weir__http_scan_available(kind))
         return -EINVAL;
-    struct weir__http_bounds own;
-    const struct weir__http_bounds *bounds = bounds_from(limits, head->fields.count_max, &own);
-    size_t limit_at = 0;
     if (kind == WEIR__HTTP_SCAN_AUTO)
         kind = best_scan();
-    return parse_response(kind, data, size, bounds, asked, head, &limit_at, fail);
+    return parse_response(kind, NULL, data, size, limits, asked, head, fail);
 }

@@ -60,6 +60,16 @@ size_t weir__http_find_stop(const char *data, size_t size, size_t from)
     }
 }
 
+int weir__http_need_more(struct weir__http_resume *resume, const char *data, size_t size,
+                         size_t limit_at)
+{
+    if (resume != NULL && size > 0) {
+        resume->scanned = data[size - 1] == '\r' ? size - 1 : size;
+        resume->limit_at = limit_at;
+    }
+    return -EAGAIN;
+}
+
 int weir__http_value_problem(const char *data, size_t size, size_t at, struct weir__http_fail *fail)
 {
     const char *reason = "a control character";
@@ -111,11 +121,11 @@ int weir__http_name_problem(const char *data, size_t size, size_t start, bool fi
  * what cannot be in any line and for one that is too long.
  */
 static int bound_line(const char *data, size_t size, size_t start,
-                      const struct weir__http_bounds *bounds, size_t *out_end, size_t *out_limit_at,
-                      struct weir__http_fail *fail)
+                      const struct weir__http_head_limits *limits, size_t *out_end,
+                      struct weir__http_resume *resume, struct weir__http_fail *fail)
 {
     size_t cap; /* where the CR stands in the longest line */
-    if (__builtin_add_overflow(start, bounds->line_bytes_max, &cap) || cap == SIZE_MAX)
+    if (__builtin_add_overflow(start, limits->line_bytes_max, &cap) || cap == SIZE_MAX)
         cap = SIZE_MAX - 1;
     size_t seen = size > cap ? cap + 1 : size;
     size_t stop = weir__http_find_stop(data, seen, start);
@@ -130,8 +140,7 @@ static int bound_line(const char *data, size_t size, size_t start,
     } else if (size > cap) {
         return weir__http_refuse(fail, 414, cap, "the first line is too long");
     }
-    *out_limit_at = cap + 1;
-    return -EAGAIN;
+    return weir__http_need_more(resume, data, size, cap + 1);
 }
 
 /* `HTTP/` digit `.` digit, all of data[from..end). */
@@ -186,14 +195,14 @@ static int split_request_line(const char *data, size_t start, size_t end,
 }
 
 ssize_t weir__http_request_line(const char *data, size_t size,
-                                const struct weir__http_bounds *bounds,
-                                struct weir__http_request_head *head, size_t *out_limit_at,
-                                struct weir__http_fail *fail)
+                                const struct weir__http_head_limits *limits,
+                                struct weir__http_request_head *head,
+                                struct weir__http_resume *resume, struct weir__http_fail *fail)
 {
     /* RFC 9112 section 2.2: an empty line before the request line is skipped; weir skips one. */
     const size_t start = size >= 2 && data[0] == '\r' && data[1] == '\n' ? 2 : 0;
     size_t end;
-    int rc = bound_line(data, size, start, bounds, &end, out_limit_at, fail);
+    int rc = bound_line(data, size, start, limits, &end, resume, fail);
     if (rc == -EBADMSG && fail != NULL && fail->status == 400 && data[0] == 0x16)
         fail->reason = "a TLS record where plain HTTP is spoken";
     if (rc < 0)
@@ -228,21 +237,19 @@ static int split_status_line(const char *data, size_t end, struct weir__http_res
 }
 
 ssize_t weir__http_status_line(const char *data, size_t size,
-                               const struct weir__http_bounds *bounds,
-                               struct weir__http_response_head *head, size_t *out_limit_at,
-                               struct weir__http_fail *fail)
+                               const struct weir__http_head_limits *limits,
+                               struct weir__http_response_head *head,
+                               struct weir__http_resume *resume, struct weir__http_fail *fail)
 {
     static const char start[] = {'H', 'T', 'T', 'P', '/'};
     size_t known = size < sizeof start ? size : sizeof start;
     for (size_t i = 0; i < known; i++)
         if (data[i] != start[i])
             return weir__http_refuse(fail, 502, i, "this is not an HTTP response");
-    if (known < sizeof start) {
-        *out_limit_at = size + 1; /* each of these bytes is worth a look */
-        return -EAGAIN;
-    }
+    if (known < sizeof start) /* each of these bytes is worth a look */
+        return weir__http_need_more(resume, data, size, size + 1);
     size_t end;
-    int rc = bound_line(data, size, 0, bounds, &end, out_limit_at, fail);
+    int rc = bound_line(data, size, 0, limits, &end, resume, fail);
     if (rc < 0)
         return rc;
     rc = split_status_line(data, end, head, fail);

@@ -37,28 +37,22 @@ struct weir__http_scan_table {
 } __attribute__((aligned(32)));
 extern const struct weir__http_scan_table weir__http_scan_table;
 
-/* The limits of one parse, defaults filled in. */
-struct weir__http_bounds {
-    size_t line_bytes_max;   /* first line without its CR LF */
-    size_t fields_bytes_max; /* all field lines with their CR LF */
-    size_t field_count_max;
-};
-
 /*
- * Each returns the bytes of the head with its empty line (> 0); -EAGAIN when it is not complete,
- * with *out_limit_at set to the input size from which on a limit is passed; -EBADMSG with `fail`.
- * `data` has at least one byte. Of `head` a request gets fields, minor, method_text, target, path
- * and query (as in origin form), and host when it is of the usual form (else host.text.data is
- * NULL); a response gets fields, minor, status and reason.
+ * The whole parse, `limits` having no zeros; `resume` is NULL or zeros, and stays so but for
+ * -EAGAIN. Each ends in weir__http_judge_request or _response, as its last act: so a parse is one
+ * function deep.
  */
 typedef ssize_t weir__http_scan_request_fn(const char *data, size_t size,
-                                           const struct weir__http_bounds *bounds,
+                                           const struct weir__http_head_limits *limits,
                                            struct weir__http_request_head *head,
-                                           size_t *out_limit_at, struct weir__http_fail *fail);
+                                           struct weir__http_resume *resume,
+                                           struct weir__http_fail *fail);
 typedef ssize_t weir__http_scan_response_fn(const char *data, size_t size,
-                                            const struct weir__http_bounds *bounds,
+                                            const struct weir__http_head_limits *limits,
+                                            const struct weir__http_asked *asked,
                                             struct weir__http_response_head *head,
-                                            size_t *out_limit_at, struct weir__http_fail *fail);
+                                            struct weir__http_resume *resume,
+                                            struct weir__http_fail *fail);
 
 weir__http_scan_request_fn weir__http_scan_request_swar;
 weir__http_scan_response_fn weir__http_scan_response_swar;
@@ -72,7 +66,28 @@ weir__http_scan_request_fn weir__http_scan_request_neon;
 weir__http_scan_response_fn weir__http_scan_response_neon;
 #endif
 
+/*
+ * What a head of good structure means; head.c. `size` is that of the head, and what is returned
+ * when nothing is wrong. A request comes with fields, minor, method_text, target, path and query (as in
+ * origin form), and with host when that is of the usual form (else host.text.data is NULL); a
+ * response with fields, minor, status and reason.
+ */
+ssize_t weir__http_judge_request(const char *data, size_t size,
+                                 struct weir__http_request_head *head,
+                                 struct weir__http_fail *fail);
+ssize_t weir__http_judge_response(const char *data, size_t size,
+                                  const struct weir__http_asked *asked,
+                                  struct weir__http_response_head *head,
+                                  struct weir__http_fail *fail);
+
 /* --- the parts that need no masks; scan.c ---------------------------------------------------- */
+
+/*
+ * -EAGAIN, and what to know when there is more: a CR at the very end is looked at again, with what
+ * comes behind it; an input of `limit_at` bytes passes a limit.
+ */
+int weir__http_need_more(struct weir__http_resume *resume, const char *data, size_t size,
+                         size_t limit_at) __attribute__((cold));
 
 /* Index of the first byte of data[from..size) that no value may contain, or `size`. */
 size_t weir__http_find_stop(const char *data, size_t size, size_t from);
@@ -82,13 +97,14 @@ size_t weir__http_find_stop(const char *data, size_t size, size_t from);
  * offset behind its CR LF, -EAGAIN or -EBADMSG as above.
  */
 ssize_t weir__http_request_line(const char *data, size_t size,
-                                const struct weir__http_bounds *bounds,
-                                struct weir__http_request_head *head, size_t *out_limit_at,
-                                struct weir__http_fail *fail) __attribute__((cold));
+                                const struct weir__http_head_limits *limits,
+                                struct weir__http_request_head *head,
+                                struct weir__http_resume *resume, struct weir__http_fail *fail)
+    __attribute__((cold));
 ssize_t weir__http_status_line(const char *data, size_t size,
-                               const struct weir__http_bounds *bounds,
-                               struct weir__http_response_head *head, size_t *out_limit_at,
-                               struct weir__http_fail *fail);
+                               const struct weir__http_head_limits *limits,
+                               struct weir__http_response_head *head,
+                               struct weir__http_resume *resume, struct weir__http_fail *fail);
 
 /*
  * The line that starts at `start` does not begin with a token and a colon. Says so once the line is

@@ -76,12 +76,12 @@ SCAN_TARGET static inline __attribute__((always_inline)) bool SCAN(is_line_end)(
  */
 SCAN_TARGET static inline __attribute__((always_inline)) ssize_t SCAN(fields)(
     const char *data, size_t size, size_t begin, struct masks masks, size_t at,
-    const struct weir__http_bounds *bounds, struct weir__http_fields *fields, size_t *out_limit_at,
-    struct weir__http_fail *fail)
+    const struct weir__http_head_limits *limits, struct weir__http_fields *fields,
+    struct weir__http_resume *resume, struct weir__http_fail *fail)
 {
     /* All field lines and the empty one must lie before `cap`. */
     size_t cap;
-    if (__builtin_add_overflow(begin, bounds->fields_bytes_max, &cap) ||
+    if (__builtin_add_overflow(begin, limits->fields_bytes_max, &cap) ||
         __builtin_add_overflow(cap, 2, &cap))
         cap = SIZE_MAX;
     if (__builtin_expect(size > cap, 0)) {
@@ -91,7 +91,7 @@ SCAN_TARGET static inline __attribute__((always_inline)) ssize_t SCAN(fields)(
 
     struct weir__http_field *field = fields->items;
     size_t count = 0;
-    const size_t count_max = bounds->field_count_max;
+    const size_t count_max = limits->field_count_max;
     uint64_t present = 0, repeated = 0;
     size_t pos = begin; /* where the line starts */
     int rc;
@@ -201,8 +201,7 @@ refused:
 incomplete:
     if (size == cap)
         return weir__http_refuse(fail, 431, cap - 2, "the header fields are too long");
-    *out_limit_at = cap;
-    return -EAGAIN;
+    return weir__http_need_more(resume, data, size, cap);
 }
 
 #ifdef SCAN_HAS_HOST
@@ -257,7 +256,7 @@ SCAN_TARGET static inline __attribute__((always_inline)) void SCAN(host)(
 
 /* Index behind the first line when it is of the usual form, else 0. `masks` is the first window. */
 SCAN_TARGET static inline __attribute__((always_inline)) size_t SCAN(request_line)(
-    const char *data, size_t size, struct masks masks, const struct weir__http_bounds *bounds,
+    const char *data, size_t size, struct masks masks, const struct weir__http_head_limits *limits,
     struct weir__http_request_head *head)
 {
     const size_t start = __builtin_expect(data[0] == '\r', 0) && data[1] == '\n' ? 2 : 0;
@@ -292,7 +291,7 @@ SCAN_TARGET static inline __attribute__((always_inline)) size_t SCAN(request_lin
         return 0;
     const uint64_t version = weir__http_load64(data + end + 1);
     if ((version | UINT64_C(1) << 56) != UINT64_C(0x312e312f50545448) || /* HTTP/1.0, HTTP/1.1 */
-        !SCAN(is_line_end)(data + end + 9) || end + 9 - start > bounds->line_bytes_max)
+        !SCAN(is_line_end)(data + end + 9) || end + 9 - start > limits->line_bytes_max)
         return 0;
     head->minor = version >> 56 & 1;
     head->method_text = (weir_str){data + start, method_end - start};
@@ -303,9 +302,9 @@ SCAN_TARGET static inline __attribute__((always_inline)) size_t SCAN(request_lin
 }
 
 SCAN_TARGET ssize_t SCAN(weir__http_scan_request)(const char *data, size_t size,
-                                                  const struct weir__http_bounds *bounds,
+                                                  const struct weir__http_head_limits *limits,
                                                   struct weir__http_request_head *head,
-                                                  size_t *out_limit_at,
+                                                  struct weir__http_resume *resume,
                                                   struct weir__http_fail *fail)
 {
     struct masks masks = {0, 0, 0};
@@ -313,34 +312,38 @@ SCAN_TARGET ssize_t SCAN(weir__http_scan_request)(const char *data, size_t size,
     if (__builtin_expect(size >= SCAN_SIZE_MIN, 1)) {
         at = 0;
         masks = SCAN(window)(data, size, 0);
-        begin = SCAN(request_line)(data, size, masks, bounds, head);
+        begin = SCAN(request_line)(data, size, masks, limits, head);
     }
     if (__builtin_expect(begin == 0, 0)) {
-        ssize_t rc = weir__http_request_line(data, size, bounds, head, out_limit_at, fail);
-        if (rc < 0)
-            return rc;
-        begin = (size_t)rc;
+        ssize_t line = weir__http_request_line(data, size, limits, head, resume, fail);
+        if (line < 0)
+            return line;
+        begin = (size_t)line;
     }
-    ssize_t rc =
-        SCAN(fields)(data, size, begin, masks, at, bounds, &head->fields, out_limit_at, fail);
+    ssize_t rc = SCAN(fields)(data, size, begin, masks, at, limits, &head->fields, resume, fail);
+    if (__builtin_expect(rc < 0, 0))
+        return rc;
     head->host.text.data = NULL;
 #ifdef SCAN_HAS_HOST
-    if (rc > 0 && weir__http_fields_has(&head->fields, WEIR__HTTP_FIELD_HOST))
+    if (weir__http_fields_has(&head->fields, WEIR__HTTP_FIELD_HOST))
         SCAN(host)(data, size, &head->fields, &head->host);
 #endif
-    return rc;
+    return weir__http_judge_request(data, (size_t)rc, head, fail);
 }
 
 SCAN_TARGET ssize_t SCAN(weir__http_scan_response)(const char *data, size_t size,
-                                                   const struct weir__http_bounds *bounds,
+                                                   const struct weir__http_head_limits *limits,
+                                                   const struct weir__http_asked *asked,
                                                    struct weir__http_response_head *head,
-                                                   size_t *out_limit_at,
+                                                   struct weir__http_resume *resume,
                                                    struct weir__http_fail *fail)
 {
     const struct masks none = {0, 0, 0};
-    ssize_t rc = weir__http_status_line(data, size, bounds, head, out_limit_at, fail);
+    ssize_t rc = weir__http_status_line(data, size, limits, head, resume, fail);
     if (rc < 0)
         return rc;
-    return SCAN(fields)(data, size, (size_t)rc, none, SIZE_MAX, bounds, &head->fields, out_limit_at,
-                        fail);
+    rc = SCAN(fields)(data, size, (size_t)rc, none, SIZE_MAX, limits, &head->fields, resume, fail);
+    if (rc < 0)
+        return rc;
+    return weir__http_judge_response(data, (size_t)rc, asked, head, fail);
 }
