@@ -55,8 +55,6 @@ static int spawn_all(weir_group *group, struct gather *gather, const weir_call *
     for (size_t i = 0; i < count; i++) {
         gather->slots[i] = (struct gather_slot){calls[i].fn, calls[i].arg, gather, i};
         int rc = weir_spawn(group, run_call, &gather->slots[i]);
-        if (rc == -ESHUTDOWN)
-            return 0; /* cancelled from outside: close says so */
         if (rc < 0)
             return rc;
     }
@@ -71,15 +69,18 @@ int weir_gather(weir_policy policy, const weir_call *calls, size_t count, weir_o
         return -EPERM;
     if (count == 0)
         return 0;
+    for (size_t i = 0; out_outcomes != NULL && i < count; i++)
+        out_outcomes[i] = (weir_outcome){.kind = WEIR_OUTCOME_CANCELLED, .rc = -ECANCELED};
+    int rc = weir__core_checkpoint(); /* nothing parks from here to the close: all are spawned */
+    if (rc < 0)
+        return rc;
     struct gather gather = {.outcomes = out_outcomes};
     gather.slots = weir__base_alloc_array(count, sizeof *gather.slots);
     if (gather.slots == NULL)
         return -ENOMEM;
-    for (size_t i = 0; out_outcomes != NULL && i < count; i++)
-        out_outcomes[i] = (weir_outcome){.kind = WEIR_OUTCOME_CANCELLED, .rc = -ECANCELED};
 
     weir_group *group;
-    int rc = weir_group_open(&group, &(weir_group_options){.policy = policy, .name = "gather"});
+    rc = weir_group_open(&group, &(weir_group_options){.policy = policy, .name = "gather"});
     if (rc < 0)
         goto free_slots;
     group->ended = note_outcome;

@@ -328,3 +328,27 @@ TASK_TEST(gather_in_a_cancelled_scope_says_so) /* P2, C5 */
     EXPECT_RC(-ETIME, rc);
     EXPECT_EQ(WEIR_OUTCOME_CANCELLED, outcome.kind);
 }
+
+static int count_call(void *arg)
+{
+    ++*(int *)arg;
+    return 0;
+}
+
+TASK_TEST(gather_in_a_scope_that_is_cancelled_already_calls_nothing_and_says_so) /* O1, C5, case 228 */
+{
+    int count = 0;
+    weir_call calls[] = {{count_call, &count}, {count_call, &count}};
+    weir_outcome outcomes[2];
+    weir_scope scope = {0};
+    EXPECT_RC(0, weir_scope_enter(&scope));
+    weir_scope_cancel(&scope, NULL);
+    EXPECT_RC(-ECANCELED, weir_gather(WEIR_FAIL_FAST, calls, 2, NULL));
+    EXPECT_RC(-ECANCELED, weir_gather(WEIR_COLLECT_ALL, calls, 2, outcomes));
+    EXPECT_EQ(WEIR_OUTCOME_CANCELLED, outcomes[1].kind);
+    EXPECT_RC(0, weir_gather(WEIR_FAIL_FAST, NULL, 0, NULL)); /* case 226 */
+    EXPECT_EQ(0, count);
+    EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&scope, -ECANCELED));
+    EXPECT_RC(0, weir_gather(WEIR_FAIL_FAST, calls, 2, NULL)); /* case 227: twice is twice */
+    EXPECT_EQ(2, count);
+}
