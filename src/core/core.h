@@ -107,7 +107,6 @@ enum {
     WEIR__TASK_SITE = 1,       /* spawn_place is a weir_site */
     WEIR__TASK_STARTED = 2,    /* its first step has begun */
     WEIR__TASK_SWALLOW_TOLD = 4,
-    WEIR__TASK_ABORTED = 8,    /* the current wait was asked to end (I9: once) */
     WEIR__TASK_SCOPE_TOLD = 16,
 };
 
@@ -414,9 +413,9 @@ void weir__sched_unready(weir_loop *loop, weir_task *task);
 /* The next to run on this stack's behalf, or NULL when the turn is over. */
 weir_task *weir__sched_next(weir_loop *loop);
 void weir__sched_run_batch(weir_loop *loop);
-bool weir__sched_may_hand_over(weir_loop *loop);
+/* Ask a blocked task to end its wait; it can be asked once, since it is ABORTING from then on (I9). */
+void weir__sched_abort_wait(weir_loop *loop, weir_task *task);
 void weir__remote_drain(weir_loop *loop);
-void weir__remote_push(weir_loop *loop, struct weir__post *post, int *out_rc);
 void weir__remote_close(weir_loop *loop);
 /* 0, or -ESHUTDOWN: the post was not taken. Any thread. */
 int weir__core_post(weir_loop *loop, struct weir__post *post) WEIR_MUST_CHECK;

@@ -293,6 +293,14 @@ void weir__core_completed_at_once(void)
         yield_now(weir__loop, task);
 }
 
+void weir__sched_abort_wait(weir_loop *loop, weir_task *task)
+{
+    struct weir__hot *hot = &loop->hot[task->index];
+    assert(hot->state == WEIR_TASK_BLOCKED);
+    hot->state = WEIR_TASK_ABORTING;
+    task->abort(task, (void *)(uintptr_t)hot->wait_object);
+}
+
 int weir__core_park(enum weir_wait_kind kind, void *object, weir__abort_fn *abort)
 {
     weir_loop *loop = weir__loop;
@@ -304,8 +312,10 @@ int weir__core_park(enum weir_wait_kind kind, void *object, weir__abort_fn *abor
     hot->wait_address = __builtin_return_address(0);
     hot->since_ns = loop->now_ns;
     task->abort = abort;
-    task->flags &= (uint8_t)~WEIR__TASK_ABORTED;
     task->budget = COMPLETED_AT_ONCE_MAX;
+    /* Woken with a result and cancelled before it ran, it waits again: nobody would ask it to end. */
+    if (__builtin_expect(abort != NULL && weir__core_cancelled(task), 0))
+        weir__sched_abort_wait(loop, task);
     switch_away(loop, task);
     hot->wait_kind = WEIR_WAIT_NONE;
     task->abort = NULL;

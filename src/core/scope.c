@@ -64,15 +64,9 @@ static bool refresh(weir_scope *scope)
 static void abort_wait(weir_loop *loop, weir_scope *scope)
 {
     weir_task *task = scope->weir__task;
-    if (task == NULL || task->active != scope || task->abort == NULL ||
-        (task->flags & WEIR__TASK_ABORTED))
-        return;
-    struct weir__hot *hot = &loop->hot[task->index];
-    if (hot->state != WEIR_TASK_BLOCKED)
-        return;
-    task->flags |= WEIR__TASK_ABORTED;
-    hot->state = WEIR_TASK_ABORTING;
-    task->abort(task, (void *)(uintptr_t)hot->wait_object);
+    if (task != NULL && task->active == scope && task->abort != NULL &&
+        loop->hot[task->index].state == WEIR_TASK_BLOCKED)
+        weir__sched_abort_wait(loop, task);
 }
 
 static weir_scope *first_member_scope(weir_scope *scope)
