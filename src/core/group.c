@@ -66,9 +66,11 @@ int weir_group_open(weir_group **out_group, const weir_group_options *options)
         return -ENOMEM;
     int64_t timeout_ns = options == NULL ? 0 : options->timeout_ns;
     unsigned flags = WEIR__SCOPE_GROUP | (timeout_ns != 0 ? WEIR__SCOPE_TIMEOUT : 0u);
-    int64_t deadline_ns = timeout_ns == 0 || timeout_ns == WEIR_FOREVER
-                              ? WEIR_NEVER
-                              : weir__base_add_ns(weir_now(), timeout_ns);
+    int64_t deadline_ns = WEIR_NEVER;
+    if (timeout_ns < 0)
+        deadline_ns = 0; /* D2: has passed already */
+    else if (timeout_ns != 0 && timeout_ns != WEIR_FOREVER)
+        deadline_ns = weir__base_add_ns(weir_now(), timeout_ns);
     weir__scope_begin(loop, task, &group->scope, flags, deadline_ns);
     group->open_address = __builtin_return_address(0);
     *out_group = group;

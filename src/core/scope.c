@@ -267,7 +267,8 @@ int weir_timeout_enter(weir_scope *scope, int64_t timeout_ns)
 
 int weir_deadline_enter(weir_scope *scope, int64_t deadline_ns)
 {
-    return enter(scope, WEIR__SCOPE_TIMEOUT, deadline_ns);
+    /* The turn's own time may be a while ago: what has passed by now has passed. */
+    return enter(scope, WEIR__SCOPE_TIMEOUT, deadline_ns <= weir_now() ? 0 : deadline_ns);
 }
 
 int weir_shield_enter(weir_scope *scope, int64_t budget_ns)

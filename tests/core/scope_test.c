@@ -352,6 +352,20 @@ TASK_TEST(a_timeout_that_has_passed_cuts_the_first_checkpoint_only) /* D2, cases
     EXPECT_RC(9, rc);
 }
 
+IO_TEST(a_deadline_that_passed_during_this_step_has_passed) /* D2, case 88 */
+{
+    weir_loop *loop = weir__core_loop();
+    while (weir_now() <= loop->now_ns + WEIR_MS) {
+    }
+    weir_scope scope = {0};
+    EXPECT_RC(0, weir_deadline_enter(&scope, weir_now() - WEIR_US));
+    EXPECT_RC(-ECANCELED, weir_yield());
+    EXPECT_RC(-ETIME, weir_scope_leave(&scope, -ECANCELED));
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, &(weir_group_options){.timeout_ns = -1}));
+    EXPECT_RC(-ETIME, weir_group_close(group, weir_yield()));
+}
+
 TASK_TEST(endless_and_enormous_timeouts_do_not_wrap) /* D1-D3, cases 90 and 91 */
 {
     weir_scope scope = {0};
