@@ -23,7 +23,7 @@ struct fulfil {
 };
 static int fulfil(struct fulfil *a)
 {
-    int rc = weir_sleep(100 * WEIR_MS);
+    int rc = weir_sleep(400 * WEIR_MS);
     if (rc == 0 && a->id == 2)
         rc = weir_fail(-EIO, "order 2: the warehouse does not answer");
     printf("order %d: %s\n", a->id, weir_code_name(rc));

@@ -6,6 +6,9 @@ A transcript stands beside the source, as <name>.expected:
     $ WEIR_DEBUG=1 debug misuse     a run: environment, the program, its arguments
     > text                          a line on standard output
     ! text                          a line on standard error
+    @ POST /path {"a": 1}           a request to the address in the line `listening`, when it is
+                                    there; its answer follows as `> 202 {...}`. SIGTERM is sent
+                                    after the last one
     status 1                        how it ended; or: killed SIGABRT
 
 In a line, <n> stands for a number and <*> for anything. `> ...` and `! ...` stand for any lines.
@@ -26,6 +29,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.error
+import urllib.request
 
 TIME_LIMIT_S = 60
 
@@ -57,7 +62,9 @@ def read_transcript(path):
             if line == "unless sanitized":
                 unless_sanitized = True
             elif line.startswith("$ "):
-                runs.append({"command": line[2:], "out": [], "err": [], "end": None})
+                runs.append({"command": line[2:], "asks": [], "out": [], "err": [], "end": None})
+            elif line.startswith("@ "):
+                runs[-1]["asks"].append(line[2:])
             elif line in (">", "!") or line.startswith(("> ", "! ")):
                 runs[-1]["out" if line[0] == ">" else "err"].append(line[2:])
             elif line.startswith(("status ", "killed ")):
@@ -84,6 +91,37 @@ class Pages(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def ask(url, request):
+    """The answer to `POST /path body`, as one line."""
+    method, path, *body = request.split(" ", 2)
+    sent = urllib.request.Request(url + path, method=method, data="".join(body).encode() or None,
+                                  headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(sent, timeout=TIME_LIMIT_S) as answer:
+            return f"{answer.status} {answer.read().decode()}"
+    except urllib.error.HTTPError as answer:
+        return f"{answer.code} {answer.read().decode()}"
+
+
+def run_service(command, environment, requests):
+    """Starts it, asks, sends SIGTERM; (status, answers, what it wrote on standard error)."""
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL, text=True, errors="replace") as process:
+        limit = threading.Timer(TIME_LIMIT_S, process.kill)
+        limit.start()
+        log, answers = [], []
+        for line in process.stderr:
+            log.append(line)
+            found = re.search(r" listening url=(\S+)", line)
+            if found:
+                answers = [ask(found[1], request) for request in requests]
+                break
+        process.send_signal(signal.SIGTERM)
+        out, rest = process.communicate()
+        limit.cancel()
+        return process.returncode, out + "\n".join(answers), "".join(log) + rest
+
+
 def ended(code):
     if code >= 0:
         return f"status {code}"
@@ -106,23 +144,27 @@ def check(run, program, environment):
         run = {**run, "out": [line.replace("{pages}", address) for line in run["out"]]}
     folder = tempfile.mkdtemp() if "{folder}" in run["command"] else ""
     words = [word.replace("{folder}", folder) for word in words]
-    result = subprocess.run([program] + words[1:], env=environment, capture_output=True, text=True,
-                            errors="replace", timeout=TIME_LIMIT_S, stdin=subprocess.DEVNULL,
-                            check=False)
+    if run["asks"]:
+        status, out, err = run_service([program] + words[1:], environment, run["asks"])
+    else:
+        result = subprocess.run([program] + words[1:], env=environment, capture_output=True,
+                                text=True, errors="replace", timeout=TIME_LIMIT_S,
+                                stdin=subprocess.DEVNULL, check=False)
+        status, out, err = result.returncode, result.stdout, result.stderr
     if server is not None:
         server.shutdown()
     if folder:
         shutil.rmtree(folder)
     faults = []
-    for name, mark, text in (("out", ">", result.stdout), ("err", "!", result.stderr)):
+    for name, mark, text in (("out", ">", out), ("err", "!", err)):
         lines = text.splitlines()
         if not matches(run[name], lines):
             faults.append("expected, where `...` is any number of lines:")
             faults += [f"    {mark} {line}" for line in run[name]]
             faults.append("what came:")
             faults += [f"    {mark} {line}" for line in lines]
-    if run["end"] != ended(result.returncode):
-        faults.append(f"expected {run['end']}, what came: {ended(result.returncode)}")
+    if run["end"] != ended(status):
+        faults.append(f"expected {run['end']}, what came: {ended(status)}")
     return faults
 
 
