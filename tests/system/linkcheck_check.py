@@ -559,6 +559,23 @@ def a_second_signal_shortens_the_drain(service):
         peer.close()
 
 
+@with_service("--drain-timeout", "30s")
+def a_third_signal_ends_the_process(service):
+    peer = Peer(silent)
+    try:
+        service.start([peer.url()], timeout_ms=60000)
+        service.signal(signal.SIGINT)
+        wait_for(lambda: "drain began" in service.log(), 5, "the drain to begin")
+        # Right behind each other: the second cancels everything, which may have ended before the third
+        # is seen; then the drain was cut (75), else the third ended the process (128 + its number).
+        service.signal(signal.SIGTERM)
+        service.signal(signal.SIGINT)
+        code = service.wait_exit(6)
+        expect(code in (75, 130), "exit status", code)
+    finally:
+        peer.close()
+
+
 @case
 def a_wrong_option_is_explained():
     done = subprocess.run([PROGRAM, "--listen", "nonsense"], capture_output=True, text=True, timeout=20 * SLOW)
@@ -629,7 +646,7 @@ def main():
     parser.add_argument("--backend")
     parser.add_argument("--kills", type=int, default=6)
     parser.add_argument("names", nargs="*")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     PROGRAM = options.program
     BACKEND = ["--backend", options.backend] if options.backend else []
     KILLS = options.kills
