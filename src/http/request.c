@@ -122,10 +122,17 @@ int weir__http_param_pairs(struct weir_request *request, weir_model_pair *pairs,
     return 0;
 }
 
+/* A model that is declared in a header has a table of its own in each file that includes it. */
+static bool is_same_model(const weir_model *one, const weir_model *other)
+{
+    return one == other || (one != NULL && other != NULL && one->size == other->size &&
+                            strcmp(one->name, other->name) == 0);
+}
+
 const void *weir_request_params_model(weir_request *request, const weir_model *model)
 {
     const weir_route *route = weir_request_route(request);
-    return route != NULL && route->params == model ? request->now.params_model : NULL;
+    return route != NULL && is_same_model(route->params, model) ? request->now.params_model : NULL;
 }
 
 /* --- the query ------------------------------------------------------------------------------------------ */
@@ -157,8 +164,6 @@ static int read_pair(weir_request *request, weir_str text, weir_model_pair *out_
 int weir__http_parse_query(struct weir_request *request)
 {
     weir_str query = request->head.query;
-    if (query.data == NULL || query.size == 0)
-        return 0;
     size_t count = count_pairs(query);
     if (count > request->server->options.limits.query_params_max) {
         weir__http_limit_hit(request->server, WEIR_HTTP_LIMIT_QUERY_COUNT, request->conn);
@@ -204,7 +209,7 @@ void weir_request_query_pairs(weir_request *request, const weir_model_pair **out
 const void *weir_request_query_model(weir_request *request, const weir_model *model)
 {
     const weir_route *route = weir_request_route(request);
-    return route != NULL && route->query == model ? request->now.query_model : NULL;
+    return route != NULL && is_same_model(route->query, model) ? request->now.query_model : NULL;
 }
 
 /* --- fields ---------------------------------------------------------------------------------------------- */
