@@ -62,11 +62,8 @@ static void set_phase(weir_loop *loop, enum weir__loop_phase phase)
     __atomic_store_n(&loop->phase, (int)phase, __ATOMIC_RELAXED);
 }
 
-static void sleep_until_something(weir_loop *loop)
+static void wait_for_news(weir_loop *loop, int64_t timeout_ns)
 {
-    weir__stacks_trim(&loop->stacks);
-    int64_t wake_ns = next_wake_ns(loop);
-    int64_t timeout_ns = wake_ns == WEIR_NEVER ? WEIR_FOREVER : wake_ns - weir__base_now();
     __atomic_store_n(&loop->asleep, 1, __ATOMIC_SEQ_CST);
     if (timeout_ns < 0 || has_mail(loop)) /* a sender that saw us awake did not wake us */
         timeout_ns = 0;
@@ -74,6 +71,13 @@ static void sleep_until_something(weir_loop *loop)
     weir__backend_turn(loop->backend, timeout_ns);
     set_phase(loop, WEIR__LOOP_TURNING);
     __atomic_store_n(&loop->asleep, 0, __ATOMIC_SEQ_CST);
+}
+
+static void sleep_until_something(weir_loop *loop)
+{
+    weir__stacks_trim(&loop->stacks);
+    int64_t wake_ns = next_wake_ns(loop);
+    wait_for_news(loop, wake_ns == WEIR_NEVER ? WEIR_FOREVER : wake_ns - weir__base_now());
 }
 
 static void harvest(weir_loop *loop)
@@ -237,7 +241,7 @@ static void drain_backend(weir_loop *loop)
                     loop->external_count > 0;
         if (!busy && !has_mail(loop))
             return;
-        weir__backend_turn(loop->backend, has_mail(loop) ? 0 : 10 * WEIR_MS);
+        wait_for_news(loop, 10 * WEIR_MS);
         weir__remote_drain(loop);
     }
     weir__core_find(&(struct weir__finding){

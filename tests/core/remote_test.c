@@ -117,3 +117,44 @@ TEST(a_loop_that_has_ended_takes_no_posts) /* X2 */
     EXPECT_RC(-ESHUTDOWN, weir_remote_post(kept, never, NULL));
     weir_loop_release(kept);
 }
+
+struct late_post {
+    struct weir__post post;
+    weir_loop *loop;
+    bool arrived;
+};
+
+static void arrive(struct weir__post *post)
+{
+    struct late_post *late = WEIR__CONTAINER(post, struct late_post, post);
+    weir__core_external_end(late->loop);
+    late->arrived = true;
+}
+
+static void *post_when_asleep(void *arg)
+{
+    struct late_post *late = arg;
+    while (!__atomic_load_n(&late->loop->asleep, __ATOMIC_SEQ_CST))
+        weir__base_thread_pause();
+    EXPECT_RC(0, weir__core_post(late->loop, &late->post));
+    return NULL;
+}
+
+static struct late_post late = {.post.run = arrive};
+static struct weir__thread late_thread;
+
+static int leave_work_under_way(void *arg)
+{
+    (void)arg;
+    late.loop = weir__core_loop();
+    weir__core_external_begin(late.loop);
+    return weir__base_thread_start(&late_thread, "late", post_when_asleep, &late);
+}
+
+TEST(a_loop_that_ends_can_be_woken_by_what_is_still_under_way) /* X2 */
+{
+    weir_run_options options = {.backend = "sim"};
+    EXPECT_RC(0, weir__core_run(&options, leave_work_under_way, NULL, false));
+    EXPECT(late.arrived);
+    weir__base_thread_join(&late_thread);
+}
