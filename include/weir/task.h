@@ -32,8 +32,9 @@ typedef struct weir_run_options {
     const char *backend;   /* "uring", "epoll", "sim"; NULL: WEIR_BACKEND from the environment, else
                               io_uring where the kernel lets us, and epoll where not */
     const char *name;      /* for reports; NULL: "main" */
-    size_t tasks_max;      /* live tasks; 0: 1,048,576 */
-    size_t stack_bytes;    /* each task's; 0: WEIR_STACK_BYTES_DEFAULT (more under sanitizers) */
+    size_t tasks_max;      /* live tasks; 0: 1,048,576; at most 16,777,216, also if WEIR_UNLIMITED */
+    size_t stack_bytes;    /* each task's, at most 16 MiB; 0: WEIR_STACK_BYTES_DEFAULT (more under
+                              sanitizers) */
     uint64_t shuffle_seed; /* tests: permute each turn's ready tasks from this seed; 0: first in,
                               first out */
 } weir_run_options;
@@ -64,7 +65,7 @@ WEIR_API int weir_run(weir_task_fn *fn, void *arg);
  * @param arg      passed to fn
  *
  * Returns     what fn returned, or a negative errno when the loop could not be made
- * Errors      -EINVAL   an option is impossible (unknown backend)
+ * Errors      -EINVAL   an option is impossible (unknown backend, a limit beyond what there is)
  *             -EPERM    this thread already runs a loop; or the backend asked for is denied
  *             -ENOMEM   no memory for the loop
  *             -EDEADLK  every task waited for something that could never come; all were cancelled

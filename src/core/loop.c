@@ -25,6 +25,8 @@
 
 enum {
     TASKS_MAX_DEFAULT = 1 << 20,
+    TASKS_MAX_MOST = 1 << 24, /* what the index in a task's id can tell apart */
+    STACK_BYTES_MOST = 16 * 1024 * 1024,
     LOOK_EVERY_NS = 50000, /* epoll, while tasks are ready: how often the kernel is asked */
     DRAIN_TURNS_MAX = 1000,
 };
@@ -167,6 +169,20 @@ static void break_deadlock(weir_loop *loop)
 
 /* --- start and end ---------------------------------------------------------------------------------------- */
 
+static int check_options(const weir_run_options *options)
+{
+    if (options->tasks_max > TASKS_MAX_MOST && options->tasks_max != WEIR_UNLIMITED)
+        return -EINVAL;
+    return options->stack_bytes > STACK_BYTES_MOST ? -EINVAL : 0;
+}
+
+static size_t tasks_max_of(const weir_run_options *options)
+{
+    if (options->tasks_max == 0)
+        return TASKS_MAX_DEFAULT;
+    return options->tasks_max == WEIR_UNLIMITED ? TASKS_MAX_MOST : options->tasks_max;
+}
+
 static size_t stack_bytes_of(const weir_run_options *options)
 {
     size_t bytes = options->stack_bytes == 0 ? WEIR_STACK_BYTES_DEFAULT : options->stack_bytes;
@@ -183,6 +199,9 @@ static const char *backend_wanted(const weir_run_options *options)
 
 static int loop_open(const weir_run_options *options, weir_loop **out_loop)
 {
+    int rc = check_options(options);
+    if (rc < 0)
+        return rc;
     weir_loop *loop = weir__base_alloc_zero(sizeof *loop);
     if (loop == NULL)
         return -ENOMEM;
@@ -196,8 +215,7 @@ static int loop_open(const weir_run_options *options, weir_loop **out_loop)
     weir__stacks_init(&loop->stacks, stack_bytes_of(options));
     weir__fiber_init_thread(&loop->loop_fiber);
 
-    int rc = weir__task_table_init(loop, options->tasks_max == 0 ? TASKS_MAX_DEFAULT
-                                                                 : options->tasks_max);
+    rc = weir__task_table_init(loop, tasks_max_of(options));
     if (rc < 0)
         goto free_loop;
     rc = weir__backend_open(backend_wanted(options), &loop->backend, loop->backend_note,
