@@ -320,8 +320,8 @@ static void loop_close(weir_loop *loop)
 }
 
 struct main_call {
-    weir_task_fn *fn;
-    void *arg;
+    const weir_task *task;
+    weir_task_id id;
     int rc;
     bool ended;
 };
@@ -331,27 +331,33 @@ static void note_main(weir_group *group, weir_task *task, weir_outcome_kind kind
 {
     (void)kind, (void)detail;
     struct main_call *call = group->ended_arg;
-    if (task->fn != call->fn || call->ended)
+    if (task != call->task || call->ended)
         return;
     call->rc = rc;
     call->ended = true;
 }
 
-/* The main task's failure sits in the root group's set: its code is what run returns. */
-static void settle_root(weir_loop *loop, bool report_failure)
+/* The main task's failure sits in the root group's set: its code is what run returns. Nobody else hears of
+ * a failure of another member. */
+static void settle_root(weir_loop *loop, const struct main_call *call, bool report_failure)
 {
     weir_failures *failures = loop->root->failures;
     loop->root->failures = NULL;
     if (failures == NULL)
         return;
-    if (report_failure)
+    bool main_first = call->rc < 0 && (failures->first == NULL ||
+                                       failures->first->public.task == call->id);
+    bool report = report_failure || !main_first;
+    if (report)
         weir__core_find(&(struct weir__finding){.kind = WEIR__FINDING_FAILURES,
                                                 .loop = loop,
                                                 .failures = failures,
                                                 .count = failures->count,
-                                                .what = "the program failed"});
-    loop->failures_delivered++;
-    failures->inspected = report_failure;
+                                                .what = call->rc < 0 ? "the program failed"
+                                                                     : "a task of the program failed"});
+    loop->failures_delivered += main_first;
+    loop->failures_reported += !main_first;
+    failures->inspected = report;
     weir__failures_discard(failures, true);
 }
 
@@ -365,7 +371,7 @@ int weir__core_run(const weir_run_options *options, weir_task_fn *fn, void *arg,
     int rc = loop_open(options == NULL ? &defaults : options, &loop);
     if (rc < 0)
         return rc;
-    struct main_call call = {fn, arg, 0, false};
+    struct main_call call = {0};
     loop->root->ended = note_main;
     loop->root->ended_arg = &call;
     weir_task *task = weir__task_new(loop, loop->root, fn, arg, &rc);
@@ -373,6 +379,8 @@ int weir__core_run(const weir_run_options *options, weir_task_fn *fn, void *arg,
         call.rc = rc;
     } else {
         task->name = loop->name;
+        call.task = task;
+        call.id = weir__core_task_id(loop, task);
         while (!call.ended) {
             if (nothing_can_happen(loop))
                 break_deadlock(loop);
@@ -388,7 +396,7 @@ int weir__core_run(const weir_run_options *options, weir_task_fn *fn, void *arg,
         take_turn(loop);
     }
     rc = loop->deadlock_rc < 0 ? loop->deadlock_rc : call.rc;
-    settle_root(loop, report_failure);
+    settle_root(loop, &call, report_failure);
     loop_close(loop);
     return rc;
 }

@@ -352,3 +352,111 @@ TASK_TEST(gather_in_a_scope_that_is_cancelled_already_calls_nothing_and_says_so)
     EXPECT_RC(0, weir_gather(WEIR_FAIL_FAST, calls, 2, NULL)); /* case 227: twice is twice */
     EXPECT_EQ(2, count);
 }
+
+struct nested {
+    int depth;
+};
+static int nested(struct nested *a)
+{
+    if (a->depth == 0)
+        return -EIO;
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    return rc < 0 ? rc : weir_group_close(group, WEIR_SPAWN(group, nested, .depth = a->depth - 1));
+}
+
+TASK_TEST(causes_may_be_as_deep_as_groups_are_nested) /* F4, F5 */
+{
+    weir_group *group = open_group(WEIR_FAIL_FAST);
+    EXPECT_RC(0, WEIR_SPAWN(group, nested, .depth = MANY(6000)));
+    weir_failures *failures;
+    EXPECT_RC(-EIO, weir_group_close_failures(group, 0, &failures));
+    EXPECT(weir_failures_match(failures, -ENOENT) == NULL);
+    EXPECT(weir_failures_match(failures, -EIO) != NULL);
+    weir_failures_free(failures);
+}
+
+/* --- the whole run ------------------------------------------------------------------------------------- */
+
+static int leave_a_failing_task(void *arg)
+{
+    weir_loop *loop = weir__core_loop();
+    EXPECT_RC(0, weir__core_spawn(loop->root, "forgotten", just_return, JUST(-EIO), NULL));
+    EXPECT_RC(0, weir_yield());
+    return just_return(arg);
+}
+
+TEST(a_failure_beside_the_main_task_is_told) /* W6, F6, case 262 */
+{
+    count_findings();
+    weir_run_options options = {.backend = "sim"};
+    EXPECT_RC(0, weir__core_run(&options, leave_a_failing_task, NULL, false));
+    EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]);
+    EXPECT_RC(-EPIPE, weir__core_run(&options, leave_a_failing_task, JUST(-EPIPE), false));
+    EXPECT_EQ(2, findings[WEIR__FINDING_FAILURES]);
+    EXPECT_RC(-EPIPE, weir__core_run(&options, just_return, JUST(-EPIPE), false));
+    EXPECT_EQ(2, findings[WEIR__FINDING_FAILURES]); /* told by the return code */
+}
+
+static bool inner_call;
+
+static int run_twice(void *arg)
+{
+    (void)arg;
+    if (inner_call)
+        return 3;
+    inner_call = true;
+    EXPECT_RC(0, weir__core_spawn(weir__core_loop()->root, NULL, run_twice, NULL, NULL));
+    int rc = weir_sleep(10 * WEIR_MS);
+    return rc < 0 ? rc : 7;
+}
+
+TEST(another_task_with_the_main_tasks_function_does_not_end_the_run) /* W6 */
+{
+    weir_run_options options = {.backend = "sim"};
+    EXPECT_RC(7, weir__core_run(&options, run_twice, NULL, false));
+}
+
+static int leave_hanging(void *arg)
+{
+    weir_cancel_cause *cause = arg;
+    EXPECT_RC(-ECANCELED, op());
+    EXPECT(weir_cancelled_because(cause));
+    return -ECANCELED;
+}
+
+static int main_leaves_a_task(void *arg)
+{
+    EXPECT_RC(0, weir__core_spawn(weir__core_loop()->root, NULL, leave_hanging, arg, NULL));
+    return weir_yield();
+}
+
+TEST(what_the_main_task_leaves_is_cancelled_and_joined) /* W6, I1, case 261 */
+{
+    weir_run_options options = {.backend = "sim"};
+    weir_cancel_cause cause = {0};
+    EXPECT_RC(0, weir__core_run(&options, main_leaves_a_task, &cause, false));
+    EXPECT_EQ(WEIR_CANCEL_JOIN_POLICY, cause.kind);
+    EXPECT_RC(0, weir__core_run(&options, just_return, NULL, false)); /* a second run, case 263 */
+}
+
+static int run_inside(void *arg)
+{
+    (void)arg;
+    weir_run_options options = {.backend = "sim"};
+    return weir__core_run(&options, just_return, NULL, false);
+}
+
+TEST(a_run_inside_a_run_is_refused_and_so_are_impossible_options) /* X1, case 264 */
+{
+    weir_run_options options = {.backend = "sim"};
+    EXPECT_RC(-EPERM, weir__core_run(&options, run_inside, NULL, false));
+    options.tasks_max = (SIZE_MAX >> 6) + 2; /* times 64 it would be small again */
+    EXPECT_RC(-EINVAL, weir__core_run(&options, just_return, NULL, false));
+    options.tasks_max = WEIR_UNLIMITED;
+    EXPECT_RC(0, weir__core_run(&options, just_return, NULL, false));
+    options.stack_bytes = (size_t)1 << 40;
+    EXPECT_RC(-EINVAL, weir__core_run(&options, just_return, NULL, false));
+    options.stack_bytes = 1;
+    EXPECT_RC(0, weir__core_run(&options, just_return, NULL, false));
+}
