@@ -142,17 +142,22 @@ int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *
     return code;
 }
 
+/* Causes are as deep as groups are nested, and this runs on a task's stack: no recursion. */
 static void set_free(weir_failures *set)
 {
     struct weir__failure_record *record = set->first;
+    weir__base_free(set);
     while (record != NULL) {
         struct weir__failure_record *next = record->next;
-        if (record->public.causes != NULL)
-            set_free(record->public.causes);
+        weir_failures *causes = record->public.causes;
+        if (causes != NULL && causes->last != NULL) {
+            causes->last->next = next;
+            next = causes->first;
+        }
+        weir__base_free(causes);
         weir__base_free(record);
         record = next;
     }
-    weir__base_free(set);
 }
 
 /* The first record went with the return code of close. The rest is reported unless somebody looked. */
@@ -193,12 +198,18 @@ const weir_failure *weir_failures_at(const weir_failures *failures, size_t index
 const weir_failure *weir_failures_match(const weir_failures *failures, int code)
 {
     const struct weir__failure_record *record = failures == NULL ? NULL : failures->first;
-    for (; record != NULL; record = record->next) {
+    while (record != NULL) {
         if (record->public.code == code)
             return &record->public;
-        const weir_failure *cause = weir_failures_match(record->public.causes, code);
+        const weir_failures *causes = record->public.causes;
+        if (record->next == NULL && causes != NULL) {
+            record = causes->first; /* the usual chain of single causes, as deep as groups are nested */
+            continue;
+        }
+        const weir_failure *cause = weir_failures_match(causes, code);
         if (cause != NULL)
             return cause;
+        record = record->next;
     }
     return NULL;
 }

@@ -10,7 +10,7 @@
 #include "core/task.h"
 #include "debug/debug.h"
 
-enum { FAILURES_SHOWN = 16 };
+enum { FAILURES_SHOWN = 16, CAUSES_SHOWN = 8 /* deep */ };
 
 static const char *const codes[WEIR__FINDING_KIND_COUNT] = {
     [WEIR__FINDING_FAILURES] = "W202",      [WEIR__FINDING_STRAY] = "W309",
@@ -69,8 +69,12 @@ static void append_failure(struct weir__buffer *out, const weir_failure *failure
         weir__debug_append_place(out, failure->spawn_address, true);
     }
     weir__buffer_append_char(out, '\n');
-    if (failure->causes != NULL)
+    if (failure->causes == NULL)
+        return;
+    if (depth < CAUSES_SHOWN)
         append_failures(out, failure->causes, 0, depth + 1);
+    else
+        weir__buffer_printf(out, "%*swith causes further down\n", 4 + 2 * depth, "");
 }
 
 static void append_failures(struct weir__buffer *out, const weir_failures *failures, size_t skip,
