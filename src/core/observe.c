@@ -11,7 +11,7 @@
 #include "base/thread.h"
 
 static weir__observe_fn *observer;
-static struct weir__loop_hooks loop_hooks;
+static const struct weir__loop_hooks *loop_hooks; /* atomic: loops begin on many threads */
 static struct weir__mutex loops_lock = {PTHREAD_MUTEX_INITIALIZER};
 static struct weir__list loops = {&loops, &loops};
 static uint8_t next_loop_id;
@@ -23,7 +23,7 @@ void weir__core_observe(weir__observe_fn *fn)
 
 void weir__core_set_loop_hooks(const struct weir__loop_hooks *hooks)
 {
-    loop_hooks = *hooks;
+    __atomic_store_n(&loop_hooks, hooks, __ATOMIC_RELEASE);
 }
 
 static void log_plainly(const struct weir__finding *finding)
@@ -52,14 +52,16 @@ void weir__core_loop_started(weir_loop *loop)
     loop->id = next_loop_id++;
     weir__list_append(&loops, &loop->registered);
     weir__base_mutex_unlock(&loops_lock);
-    if (loop_hooks.started != NULL)
-        loop_hooks.started(loop);
+    const struct weir__loop_hooks *hooks = __atomic_load_n(&loop_hooks, __ATOMIC_ACQUIRE);
+    if (hooks != NULL)
+        hooks->started(loop);
 }
 
 void weir__core_loop_ended(weir_loop *loop)
 {
-    if (loop_hooks.ended != NULL)
-        loop_hooks.ended(loop);
+    const struct weir__loop_hooks *hooks = __atomic_load_n(&loop_hooks, __ATOMIC_ACQUIRE);
+    if (hooks != NULL)
+        hooks->ended(loop);
     weir__base_mutex_lock(&loops_lock);
     weir__list_remove(&loop->registered);
     weir__base_mutex_unlock(&loops_lock);

@@ -55,6 +55,6 @@ struct weir__loop_hooks {
     void (*started)(weir_loop *loop);
     void (*ended)(weir_loop *loop);
 };
-void weir__core_set_loop_hooks(const struct weir__loop_hooks *hooks);
+void weir__core_set_loop_hooks(const struct weir__loop_hooks *hooks); /* kept for good */
 
 #endif

@@ -25,8 +25,9 @@
 void weir__debug_append_place(struct weir__buffer *out, const void *address, bool is_return);
 /* The function's name alone. */
 void weir__debug_append_function(struct weir__buffer *out, const void *address);
-/* Copies text to out with every mark replaced. Not on a task's stack; not in a signal handler. */
-void weir__debug_resolve(struct weir__buffer *out, const char *text, size_t size);
+/* Copies text to out with every mark replaced: by names, which is not for a task's stack, or by the bare
+ * address. Not in a signal handler. */
+void weir__debug_resolve(struct weir__buffer *out, const char *text, size_t size, bool with_names);
 void weir__debug_symbols_close(void);
 
 /* --- reports, report.c ------------------------------------------------------------------------------------ */

@@ -30,11 +30,11 @@ uint64_t weir__debug_finding_count(void)
     return __atomic_load_n(&said.count, __ATOMIC_RELAXED);
 }
 
-static void say_now(const char *text, size_t size)
+static void say_now(const char *text, size_t size, bool with_names)
 {
     struct weir__buffer resolved;
     weir__buffer_init(&resolved);
-    weir__debug_resolve(&resolved, text, size);
+    weir__debug_resolve(&resolved, text, size, with_names);
     if (resolved.size > 0)
         weir__log_raw(resolved.data, resolved.size);
     weir__buffer_deinit(&resolved);
@@ -47,7 +47,7 @@ void weir__debug_say(struct weir__buffer *text)
         return;
     struct saying *saying = weir__base_alloc(sizeof *saying + text->size);
     if (saying == NULL) {
-        weir__log_raw(text->data, text->size); /* marks and all: better than nothing */
+        say_now(text->data, text->size, false); /* ahead of others: better than not at all */
         return;
     }
     saying->next = NULL;
@@ -55,6 +55,12 @@ void weir__debug_say(struct weir__buffer *text)
     memcpy(saying->text, text->data, text->size);
 
     weir__base_mutex_lock(&said.lock);
+    if (said.wake == NULL) {
+        weir__base_mutex_unlock(&said.lock);
+        say_now(saying->text, saying->size, false);
+        weir__base_free(saying);
+        return;
+    }
     if (said.last == NULL)
         said.first = saying;
     else
@@ -62,8 +68,7 @@ void weir__debug_say(struct weir__buffer *text)
     said.last = saying;
     void (*wake)(void) = said.wake;
     weir__base_mutex_unlock(&said.lock);
-    if (wake != NULL)
-        wake();
+    wake();
 }
 
 bool weir__debug_say_next(void)
@@ -79,7 +84,7 @@ bool weir__debug_say_next(void)
     weir__base_mutex_unlock(&said.lock);
     if (saying == NULL)
         return false;
-    say_now(saying->text, saying->size);
+    say_now(saying->text, saying->size, true);
     weir__base_free(saying);
     weir__base_mutex_lock(&said.lock);
     said.under_way--;

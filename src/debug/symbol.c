@@ -203,7 +203,7 @@ void weir__debug_append_function(struct weir__buffer *out, const void *address)
     append_mark(out, 'f', address);
 }
 
-void weir__debug_resolve(struct weir__buffer *out, const char *text, size_t size)
+void weir__debug_resolve(struct weir__buffer *out, const char *text, size_t size, bool with_names)
 {
     const char *end = text + size;
     while (text < end) {
@@ -216,7 +216,9 @@ void weir__debug_resolve(struct weir__buffer *out, const char *text, size_t size
         }
         weir__buffer_append(out, text, (size_t)(mark - text));
         const void *at = (const void *)(uintptr_t)address;
-        if (mark[1] == 'f')
+        if (!with_names)
+            weir__buffer_printf(out, "%p", at);
+        else if (mark[1] == 'f')
             append_function(out, at);
         else
             append_place(out, at, mark[1] == 'r');

@@ -38,7 +38,7 @@ enum {
 
 /* Filled by the handler; one at a time. */
 static struct {
-    int wanted; /* atomic: the thread that is asked, 0: none */
+    int wanted; /* atomic: the thread that is asked; 0: none, or it has begun to answer */
     int taken;  /* atomic */
     void *frames[FRAMES_MAX];
     int frame_count;
@@ -62,8 +62,10 @@ struct watched {
 };
 
 static struct {
+    struct weir__mutex starting; /* around start and stop as a whole, taken before lock */
     struct weir__mutex lock;
     struct weir__cond changed;
+    bool changed_ready; /* made once: who says something may be late, and signals after a stop */
     struct weir__thread thread;
     bool running, stopping;
     bool woken; /* atomic: something was said */
@@ -75,7 +77,7 @@ static struct {
         int64_t told_ns;
         uint64_t count;
     } known[KNOWN_MAX];
-} dog = {.lock = {PTHREAD_MUTEX_INITIALIZER}};
+} dog = {.starting = {PTHREAD_MUTEX_INITIALIZER}, .lock = {PTHREAD_MUTEX_INITIALIZER}};
 
 static int64_t step_limit_ns; /* atomic; 0: the default */
 static uint64_t stall_count;  /* atomic */
@@ -85,7 +87,9 @@ static void note_sample(int signal_number)
 {
     (void)signal_number;
     int saved = errno;
-    if (__atomic_load_n(&sample.wanted, __ATOMIC_ACQUIRE) != weir__sys_gettid())
+    int self = weir__sys_gettid();
+    if (!__atomic_compare_exchange_n(&sample.wanted, &self, 0, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE))
         return;
     weir_loop *loop = weir__core_loop();
     weir_task *task = loop == NULL ? NULL : loop->current;
@@ -115,7 +119,14 @@ static bool take_sample(int tid)
             taken = __atomic_load_n(&sample.taken, __ATOMIC_ACQUIRE);
         }
     }
-    __atomic_store_n(&sample.wanted, 0, __ATOMIC_RELEASE);
+    int asked = tid;
+    if (!taken && !__atomic_compare_exchange_n(&sample.wanted, &asked, 0, false, __ATOMIC_ACQ_REL,
+                                               __ATOMIC_ACQUIRE)) {
+        /* The handler has just begun: it writes into the sample until it says so. */
+        while (!__atomic_load_n(&sample.taken, __ATOMIC_ACQUIRE))
+            weir__base_thread_pause();
+        taken = true;
+    }
     return taken;
 }
 
@@ -137,10 +148,11 @@ static bool is_runnable(int tid)
 }
 
 /* The step did not hold the loop: the machine did not let it run (F22: told apart from code). */
-static bool lost_to_host(const struct watched *watched, int64_t now_ns)
+static bool lost_to_host(const struct watched *watched, int64_t now_ns, int64_t limit_ns)
 {
     int64_t used_ns = weir__base_thread_cpu_now(watched->loop->tid) - watched->cpu_ns;
-    return used_ns < (now_ns - watched->since_ns) / 2 && is_runnable(watched->loop->tid);
+    return used_ns < limit_ns && used_ns < (now_ns - watched->since_ns) / 2 &&
+           is_runnable(watched->loop->tid);
 }
 
 /* The same function that stalls again and again is told once a minute, with a count. */
@@ -274,7 +286,7 @@ static void look_at(weir_loop *loop, void *arg)
     if (limit_ns == 0)
         limit_ns = STEP_LIMIT_DEFAULT;
     if (watched->reported_ns == 0 && watched->looks >= LOOKS_MIN &&
-        now_ns - watched->since_ns >= limit_ns && !lost_to_host(watched, now_ns))
+        now_ns - watched->since_ns >= limit_ns && !lost_to_host(watched, now_ns, limit_ns))
         report_stall(watched, now_ns);
 }
 
@@ -331,6 +343,7 @@ void weir__watchdog_forget(weir_loop *loop)
 
 int weir__watchdog_start(void)
 {
+    weir__base_mutex_lock(&dog.starting);
     weir__base_mutex_lock(&dog.lock);
     int rc = 0;
     if (dog.users++ == 0) {
@@ -340,7 +353,9 @@ int weir__watchdog_start(void)
         struct sigaction action = {.sa_handler = note_sample, .sa_flags = SA_RESTART | SA_ONSTACK};
         sigemptyset(&action.sa_mask);
         sigaction(SIGURG, &action, NULL);
-        weir__base_cond_init(&dog.changed);
+        if (!dog.changed_ready)
+            weir__base_cond_init(&dog.changed);
+        dog.changed_ready = true;
         dog.stopping = false;
         rc = weir__base_thread_start(&dog.thread, "weir-watchdog", watch, NULL);
         dog.running = rc == 0;
@@ -348,11 +363,13 @@ int weir__watchdog_start(void)
             weir__debug_say_begin(wake_dog);
     }
     weir__base_mutex_unlock(&dog.lock);
+    weir__base_mutex_unlock(&dog.starting);
     return rc;
 }
 
 void weir__watchdog_stop(void)
 {
+    weir__base_mutex_lock(&dog.starting);
     weir__base_mutex_lock(&dog.lock);
     bool last = --dog.users == 0 && dog.running;
     if (last) {
@@ -360,13 +377,13 @@ void weir__watchdog_stop(void)
         weir__base_cond_broadcast(&dog.changed);
     }
     weir__base_mutex_unlock(&dog.lock);
-    if (!last)
-        return;
-    weir__base_thread_join(&dog.thread);
-    weir__debug_say_end();
-    dog.running = false;
-    dog.watched_count = 0;
-    weir__base_cond_deinit(&dog.changed);
+    if (last) {
+        weir__base_thread_join(&dog.thread);
+        weir__debug_say_end();
+        dog.running = false;
+        dog.watched_count = 0;
+    }
+    weir__base_mutex_unlock(&dog.starting);
 }
 
 void weir_debug_set_step_limit(int64_t limit_ns)
