@@ -23,10 +23,10 @@
  *         {0},
  *     };
  *
- * A handler runs in a task of its own under a time limit. It returns 0, or a negative errno: then the
- * client gets 500 (a limit of time: 503) and the text of the error stays in the log. An answer that
- * was given before a failure is not sent. Memory of a request (weir_request_arena()) lives until the
- * answer is gone; a handler frees nothing.
+ * A handler runs in a task of its own under a time limit. It returns 0, or a negative errno: then
+ * the client gets 500 (a limit of time: 503) and the text of the error stays in the log. An answer
+ * that was given before a failure is not sent. Memory of a request (weir_request_arena()) lives
+ * until the answer is gone; a handler frees nothing.
  *
  * Every text that an accessor returns ends with NUL and lives as long as the request.
  */
@@ -56,30 +56,34 @@ typedef struct weir_none {
 /** A handler that reads the request and answers by itself; 0 or a negative errno. */
 typedef int weir_handler_fn(weir_request *request);
 
-/** Runs around a handler: `rc = weir_next_run(request, next)` goes on; not calling it answers instead. */
+/**
+ * Runs around a handler: `rc = weir_next_run(request, next)` goes on; not calling it answers
+ * instead.
+ */
 typedef int weir_filter_fn(weir_request *request, weir_next *next);
 
 /** A handler with declared types; made by WEIR_HANDLER(). */
 typedef struct weir_handler {
     const char *name;
     int (*run)(weir_request *request, const void *in, void *out);
-    const weir_model *in;  /* the model of weir_none: no body */
+    const weir_model *in; /* the model of weir_none: no body */
     const weir_model *out;
 } weir_handler;
 
 /** One route; made by WEIR_GET() and its kind. The fields from `status` on are options, by name. */
 typedef struct weir_route {
     const char *method;
-    const char *path; /* `/checks/{id}`: a name in braces stands for one segment */
-    const char *name; /* of the handler */
+    const char *path;            /* `/checks/{id}`: a name in braces stands for one segment */
+    const char *name;            /* of the handler */
     weir_handler_fn *fn;         /* raw, or */
     const weir_handler *handler; /* typed */
 
-    int status;              /* of success; 0: 200, for a handler without an answer's type 204 */
-    const char *summary;     /* one line, for the documentation */
-    const char *doc;         /* more lines */
-    const char *tag;         /* heading to list it under */
-    const weir_model *params; /* of the names in the path: checked before, read with WEIR_PARAMS() */
+    int status;               /* of success; 0: 200, for a handler without an answer's type 204 */
+    const char *summary;      /* one line, for the documentation */
+    const char *doc;          /* more lines */
+    const char *tag;          /* heading to list it under */
+    const weir_model *params; /* of the names in the path: checked before, read with
+                                 WEIR_PARAMS() */
     const weir_model *query;  /* of the query: checked before, read with WEIR_QUERY() */
     const weir_model *in;     /* documentation of a raw handler: its body */
     const weir_model *out;    /* and its answer */
@@ -116,14 +120,17 @@ typedef struct weir_route {
                                    __attribute__((unused)) const in_type *in,                      \
                                    __attribute__((unused)) out_type *out)
 
+/* What a handler is, told by its type; anything else does not compile. */
+#define WEIR__RAW_HANDLER(handler)                                                                 \
+    _Generic(&(handler), weir_handler_fn * : &(handler), const weir_handler * : NULL)
+#define WEIR__TYPED_HANDLER(handler)                                                               \
+    _Generic(&(handler), const weir_handler * : &(handler), weir_handler_fn * : NULL)
+
 /** A route of any method. `a_handler`: defined by WEIR_HANDLER(), or a weir_handler_fn. */
 #define WEIR_ROUTE(a_method, a_path, a_handler, ...)                                               \
     {                                                                                              \
         .method = "" a_method, .path = "" a_path, .name = #a_handler,                              \
-        .fn = _Generic(&(a_handler), weir_handler_fn *: &(a_handler), const weir_handler *: NULL), \
-        .handler = _Generic(&(a_handler), const weir_handler *: &(a_handler),                      \
-                            weir_handler_fn *: NULL),                                              \
-        __VA_ARGS__                                                                                \
+        .fn = WEIR__RAW_HANDLER(a_handler), .handler = WEIR__TYPED_HANDLER(a_handler), __VA_ARGS__ \
     }
 #define WEIR_GET(path, handler, ...) WEIR_ROUTE("GET", path, handler, __VA_ARGS__)
 #define WEIR_POST(path, handler, ...) WEIR_ROUTE("POST", path, handler, __VA_ARGS__)
@@ -135,51 +142,57 @@ typedef struct weir_route {
 
 /** What may be hit; each is counted in weir_http_server_stats. */
 typedef enum weir_http_limit {
-    WEIR_HTTP_LIMIT_CONNECTIONS,     /* accepting paused, idle connections were closed */
-    WEIR_HTTP_LIMIT_IN_FLIGHT,       /* 503 */
-    WEIR_HTTP_LIMIT_FIRST_BYTE,      /* closed */
-    WEIR_HTTP_LIMIT_HEAD_TIME,       /* 408 */
-    WEIR_HTTP_LIMIT_LINE_BYTES,      /* 414 */
-    WEIR_HTTP_LIMIT_HEAD_BYTES,      /* 431 */
-    WEIR_HTTP_LIMIT_QUERY_COUNT,     /* 400 */
-    WEIR_HTTP_LIMIT_BODY_BYTES,      /* 413 */
-    WEIR_HTTP_LIMIT_BODY_IDLE,       /* 408 */
-    WEIR_HTTP_LIMIT_BODY_RATE,       /* 408 */
-    WEIR_HTTP_LIMIT_HANDLER_TIME,    /* 503 */
-    WEIR_HTTP_LIMIT_WRITE_STALL,     /* reset */
-    WEIR_HTTP_LIMIT_IDLE,            /* closed */
-    WEIR_HTTP_LIMIT_CONN_REQUESTS,   /* Connection: close */
-    WEIR_HTTP_LIMIT_CONN_AGE,        /* Connection: close */
-    WEIR_HTTP_LIMIT_PIPELINE,        /* reading paused */
-    WEIR_HTTP_LIMIT_ARENA_BYTES,     /* 500 */
+    WEIR_HTTP_LIMIT_CONNECTIONS,   /* accepting paused, idle connections were closed */
+    WEIR_HTTP_LIMIT_IN_FLIGHT,     /* 503 */
+    WEIR_HTTP_LIMIT_FIRST_BYTE,    /* closed */
+    WEIR_HTTP_LIMIT_HEAD_TIME,     /* 408 */
+    WEIR_HTTP_LIMIT_LINE_BYTES,    /* 414 */
+    WEIR_HTTP_LIMIT_HEAD_BYTES,    /* 431 */
+    WEIR_HTTP_LIMIT_QUERY_COUNT,   /* 400 */
+    WEIR_HTTP_LIMIT_BODY_BYTES,    /* 413 */
+    WEIR_HTTP_LIMIT_BODY_IDLE,     /* 408 */
+    WEIR_HTTP_LIMIT_BODY_RATE,     /* 408 */
+    WEIR_HTTP_LIMIT_HANDLER_TIME,  /* 503 */
+    WEIR_HTTP_LIMIT_WRITE_STALL,   /* reset */
+    WEIR_HTTP_LIMIT_IDLE,          /* closed */
+    WEIR_HTTP_LIMIT_CONN_REQUESTS, /* Connection: close */
+    WEIR_HTTP_LIMIT_CONN_AGE,      /* Connection: close */
+    WEIR_HTTP_LIMIT_PIPELINE,      /* reading paused */
+    WEIR_HTTP_LIMIT_ARENA_BYTES,   /* 500 */
     WEIR_HTTP_LIMIT_COUNT
 } weir_http_limit;
 
-/** Limits of a server. A zero field is the default behind it; none is WEIR_UNLIMITED or WEIR_FOREVER. */
+/**
+ * Limits of a server. A zero field is the default behind it; none is WEIR_UNLIMITED or
+ * WEIR_FOREVER.
+ */
 typedef struct weir_http_limits {
-    size_t connections_max;      /* 10,000, and at most 80 % of the descriptors */
-    size_t in_flight_max;        /* 2,048 requests being handled */
-    size_t line_bytes_max;       /* 8 KiB: method, target and version */
-    size_t head_bytes_max;       /* 32 KiB: all fields */
-    size_t head_fields_max;      /* 100; at most 100 */
-    size_t query_params_max;     /* 1,000 */
-    size_t body_bytes_max;       /* 1 MiB, unless the route says otherwise */
-    size_t body_discard_max;     /* 256 KiB of unread body are skipped; with more the connection closes */
-    size_t body_rate_min;        /* 240 bytes a second, after body_rate_grace_ns */
-    size_t arena_bytes_max;      /* 4 MiB, beside the body */
-    size_t conn_requests_max;    /* 10,000 */
-    size_t pipeline_bytes_max;   /* 16 KiB received behind a request in flight; then reading pauses */
+    size_t connections_max;        /* 10,000, and at most 80 % of the descriptors */
+    size_t in_flight_max;          /* 2,048 requests being handled */
+    size_t line_bytes_max;         /* 8 KiB: method, target and version */
+    size_t head_bytes_max;         /* 32 KiB: all fields */
+    size_t head_fields_max;        /* 100; at most 100 */
+    size_t query_params_max;       /* 1,000 */
+    size_t body_bytes_max;         /* 1 MiB, unless the route says otherwise */
+    size_t body_discard_max;       /* 256 KiB of unread body are skipped; with more the connection
+                                    closes */
+    size_t body_rate_min;          /* 240 bytes a second, after body_rate_grace_ns */
+    size_t arena_bytes_max;        /* 4 MiB, beside the body */
+    size_t conn_requests_max;      /* 10,000 */
+    size_t pipeline_bytes_max;     /* 16 KiB received behind a request in flight; then reading
+                                    pauses */
     int64_t first_byte_timeout_ns; /* 10 s on a new connection */
-    int64_t head_timeout_ns;     /* 10 s from its first byte */
-    int64_t body_idle_timeout_ns; /* 15 s */
-    int64_t body_rate_grace_ns;  /* 10 s */
-    int64_t handler_timeout_ns;  /* 30 s */
-    int64_t write_timeout_ns;    /* 30 s without progress */
-    int64_t idle_timeout_ns;     /* 75 s between requests; 5 s above 80 % of connections_max */
-    int64_t conn_age_max_ns;     /* 1 h, give or take 10 % */
-    int64_t linger_timeout_ns;   /* 2 s: reading on after a refusal, so that the client can see it */
-    int64_t heartbeat_ns;        /* 15 s: silence after which a stream of events gets a comment */
-    int64_t drain_grace_ns;      /* 200 ms: how long a drain waits for a request that may be under way on
+    int64_t head_timeout_ns;       /* 10 s from its first byte */
+    int64_t body_idle_timeout_ns;  /* 15 s */
+    int64_t body_rate_grace_ns;    /* 10 s */
+    int64_t handler_timeout_ns;    /* 30 s */
+    int64_t write_timeout_ns;      /* 30 s without progress */
+    int64_t idle_timeout_ns;       /* 75 s between requests; 5 s above 80 % of connections_max */
+    int64_t conn_age_max_ns;       /* 1 h, give or take 10 % */
+    int64_t linger_timeout_ns;     /* 2 s: reading on after a refusal, so that the client can see
+                                    it */
+    int64_t heartbeat_ns;          /* 15 s: silence after which a stream of events gets a comment */
+    int64_t drain_grace_ns; /* 200 ms: how long a drain waits for a request that may be under way on
                                     a connection that was used within the last second */
 } weir_http_limits;
 
@@ -197,7 +210,8 @@ typedef struct weir_http_access {
     uint64_t bytes_out;      /* of the answer, with its head */
     int64_t begun_at_ns;     /* on the clock of weir_now(), when the head was complete */
     int64_t duration_ns;     /* until the answer was whole; it may still be on its way */
-    bool cut;                /* the answer or the body was cut short: the client saw no proper end */
+    bool cut;                /* the answer or the body was cut short: the client saw no proper
+                                end */
 } weir_http_access;
 
 /** Calls out of a server, on its loop's thread. They must not park. Each may be NULL. */
@@ -213,27 +227,28 @@ typedef struct weir_http_hooks {
 
 /** How a server behaves. Zero is the default of each field. */
 typedef struct weir_http_server_options {
-    const char *name;                 /* kept, for reports; NULL: "http" */
-    const char *server_header;        /* kept: value of the Server field; NULL: none */
-    const char *problem_base;         /* kept: prefix of the types of problems; NULL: "/problems/" */
-    void *context;                    /* kept: weir_request_context() */
-    weir_filter_fn *const *filters;   /* kept; around every handler; ends with NULL */
+    const char *name;               /* kept, for reports; NULL: "http" */
+    const char *server_header;      /* kept: value of the Server field; NULL: none */
+    const char *problem_base;       /* kept: prefix of the types of problems; NULL:
+                                         "/problems/" */
+    void *context;                  /* kept: weir_request_context() */
+    weir_filter_fn *const *filters; /* kept; around every handler; ends with NULL */
     weir_http_limits limits;
     weir_http_hooks hooks;
 } weir_http_server_options;
 
 /** A snapshot of a server. */
 typedef struct weir_http_server_stats {
-    uint64_t accepted_count;     /* connections, ever */
-    uint64_t request_count;      /* heads that were read, ever */
-    uint64_t bytes_in;           /* received */
-    uint64_t bytes_out;          /* sent */
-    uint64_t status_count[6];    /* answers by class: [2] is 2xx */
+    uint64_t accepted_count;                     /* connections, ever */
+    uint64_t request_count;                      /* heads that were read, ever */
+    uint64_t bytes_in;                           /* received */
+    uint64_t bytes_out;                          /* sent */
+    uint64_t status_count[6];                    /* answers by class: [2] is 2xx */
     uint64_t limit_count[WEIR_HTTP_LIMIT_COUNT]; /* times each limit was hit */
-    size_t conn_count;           /* open now */
-    size_t idle_count;           /* of these, between two requests or before the first */
-    size_t in_flight_count;      /* requests now */
-    size_t stream_count;         /* of these, streams of events */
+    size_t conn_count;                           /* open now */
+    size_t idle_count;      /* of these, between two requests or before the first */
+    size_t in_flight_count; /* requests now */
+    size_t stream_count;    /* of these, streams of events */
     bool draining;
 } weir_http_server_stats;
 
@@ -242,7 +257,7 @@ WEIR_BEGIN_DECLS
 /** The model of weir_none: without fields; told apart by its address. */
 WEIR_API extern const weir_model weir_none_weir_model;
 
-/* --- the request ------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 /**
  * Method of the request, as it came.
@@ -389,11 +404,12 @@ WEIR_API bool weir_request_header_at(weir_request *request, size_t index, const 
 WEIR_API weir_str weir_request_body(weir_request *request);
 
 /**
- * Bytes of the body as they come. A body that is cut short is an error, never a shorter body; once it
- * has failed it goes on failing, and a handler that returns the code leaves the answer to the server
- * (400, 408 or 413).
+ * Bytes of the body as they come. A body that is cut short is an error, never a shorter body; once
+ * it has failed it goes on failing, and a handler that returns the code leaves the answer to the
+ * server (400, 408 or 413).
  *
- * @param request  the handler's; on a route with `.stream_body`, or for a body that is there already
+ * @param request  the handler's; on a route with `.stream_body`, or for a body that is there
+ *                 already
  * @param buffer   filled from its start
  * @param size     of buffer; more than 0
  *
@@ -493,8 +509,8 @@ WEIR_API bool weir_request_draining(const weir_request *request);
  * @param request  the filter's
  * @param next     the filter's; used once
  *
- * Returns     what the handler (or a filter in between) returned; a problem it answered with counts as
- *             a negative code
+ * Returns     what the handler (or a filter in between) returned; a problem it answered with counts
+ *             as a negative code
  * Errors      the handler's own
  *             -EALREADY  called twice
  * Checkpoint  when the handler is
@@ -502,7 +518,7 @@ WEIR_API bool weir_request_draining(const weir_request *request);
  */
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_next_run(weir_request *request, weir_next *next);
 
-/* --- the answer ---------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 /**
  * Add a field to the head of the answer. Before the answer is given.
@@ -514,7 +530,8 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_next_run(weir_request *request
  * @param value    copied
  *
  * Returns     0 or a negative errno
- * Errors      -EINVAL    not a name, or CR, LF, NUL or another control in the value: refused, so that
+ * Errors      -EINVAL    not a name, or CR, LF, NUL or another control in the value: refused, so
+ *             that
  *                        nobody can write a second answer into it; or a field of the server's
  *             -EALREADY  the head is composed
  *             -ENOMEM    memory or the arena's limit is used up
@@ -564,8 +581,7 @@ WEIR_API WEIR_MUST_CHECK int weir_respond_empty(weir_request *request, int statu
  * Checkpoint  no
  * Thread      the request's loop
  */
-WEIR_API WEIR_MUST_CHECK int weir_respond_text(weir_request *request, int status,
-                                               const char *text);
+WEIR_API WEIR_MUST_CHECK int weir_respond_text(weir_request *request, int status, const char *text);
 
 /**
  * Answer with a page: text/html; charset=utf-8.
@@ -579,8 +595,7 @@ WEIR_API WEIR_MUST_CHECK int weir_respond_text(weir_request *request, int status
  * Checkpoint  no
  * Thread      the request's loop
  */
-WEIR_API WEIR_MUST_CHECK int weir_respond_html(weir_request *request, int status,
-                                               const char *html);
+WEIR_API WEIR_MUST_CHECK int weir_respond_html(weir_request *request, int status, const char *html);
 
 /**
  * Answer with a struct as JSON.
@@ -591,7 +606,8 @@ WEIR_API WEIR_MUST_CHECK int weir_respond_html(weir_request *request, int status
  * @param value    written at once
  *
  * Returns     0 or a negative errno
- * Errors      -EINVAL, -EALREADY, -ENOMEM  as weir_respond_bytes(); -EINVAL also for a value that JSON
+ * Errors      -EINVAL, -EALREADY, -ENOMEM  as weir_respond_bytes(); -EINVAL also for a value that
+ *             JSON
  *                                          cannot say
  * Checkpoint  no
  * Thread      the request's loop
@@ -609,7 +625,8 @@ WEIR_API WEIR_MUST_CHECK int weir_respond_json(weir_request *request, int status
  * @param size          of data
  *
  * Returns     0: it is sent when the handler has returned 0; or a negative errno
- * Errors      -EINVAL    impossible status, a body with 204 or 304, or a content type that is no field
+ * Errors      -EINVAL    impossible status, a body with 204 or 304, or a content type that is no
+ *             field
  *                        value
  *             -EALREADY  answered before
  *             -ENOMEM    no memory
@@ -621,8 +638,8 @@ WEIR_API WEIR_MUST_CHECK int weir_respond_bytes(weir_request *request, int statu
                                                 size_t size);
 
 /**
- * The same for bytes that stay where they are until the request has ended: constants, files that are
- * mapped, the request's arena. Nothing is copied when there is much.
+ * The same for bytes that stay where they are until the request has ended: constants, files that
+ * are mapped, the request's arena. Nothing is copied when there is much.
  *
  * @param request       the handler's
  * @param status        200 to 599
@@ -642,15 +659,16 @@ WEIR_API WEIR_MUST_CHECK int weir_respond_kept(weir_request *request, int status
 /**
  * Answer with a problem (RFC 9457): `return weir_http_problem(request, 404, "no check %s", id);`
  *
- * It replaces an answer given before that has not begun to be sent. Fields added before are kept, but
- * for those that tell of the answer's content (Cache-Control, ETag, Location, Content-Encoding, …).
+ * It replaces an answer given before that has not begun to be sent. Fields added before are kept,
+ * but for those that tell of the answer's content (Cache-Control, ETag, Location, Content-Encoding,
+ * …).
  *
  * @param request  the handler's
  * @param status   400 to 599
  * @param format   one sentence for the client, as printf; NULL: none
  *
- * Returns     a negative errno that stands for the status, whatever else went wrong: the request has
- *             failed, and is answered
+ * Returns     a negative errno that stands for the status, whatever else went wrong: the request
+ *             has failed, and is answered
  * Checkpoint  no
  * Thread      the request's loop
  */
@@ -673,11 +691,11 @@ WEIR_API WEIR_MUST_CHECK int weir_http_problem_errors(weir_request *request, int
                                                       const weir_model_errors *errors,
                                                       const char *format, ...) WEIR_PRINTF(4, 5);
 
-/* --- answers that are sent piece by piece ---------------------------------------------------------- */
+/* --- answers that are sent piece by piece ----------------------------------------------------- */
 
 /**
- * Begin an answer whose length is not known (chunked; for HTTP/1.0 it ends with the connection). The
- * handler's time limit ends here, unless the route sets one.
+ * Begin an answer whose length is not known (chunked; for HTTP/1.0 it ends with the connection).
+ * The handler's time limit ends here, unless the route sets one.
  *
  * @param request       the handler's
  * @param status        200 to 599, not 204 or 304
@@ -693,8 +711,8 @@ WEIR_API WEIR_MUST_CHECK int weir_stream_begin(weir_request *request, int status
                                                const char *content_type);
 
 /**
- * The same for an answer of a known length: a handler that writes less is cut, so that the client sees
- * that something is missing.
+ * The same for an answer of a known length: a handler that writes less is cut, so that the client
+ * sees that something is missing.
  *
  * @param request       the handler's
  * @param status        200 to 599, not 204 or 304
@@ -710,8 +728,8 @@ WEIR_API WEIR_MUST_CHECK int weir_stream_begin_sized(weir_request *request, int 
                                                      const char *content_type, uint64_t size);
 
 /**
- * Write a piece. Small pieces are collected for at most a millisecond; a client that does not read is
- * waited for, so memory stays bounded.
+ * Write a piece. Small pieces are collected for at most a millisecond; a client that does not read
+ * is waited for, so memory stays bounded.
  *
  * @param request  the handler's
  * @param data     sent or copied when this returns
@@ -756,8 +774,8 @@ WEIR_API WEIR_MUST_CHECK int weir_stream_flush(weir_request *request);
 WEIR_API WEIR_MUST_CHECK int weir_stream_end(weir_request *request);
 
 /**
- * Begin a stream of events (server-sent events). It has no time limit unless the route sets one; the
- * handler's scope is cancelled when the client is gone and when the server drains.
+ * Begin a stream of events (server-sent events). It has no time limit unless the route sets one;
+ * the handler's scope is cancelled when the client is gone and when the server drains.
  *
  * @param request  the handler's
  *
@@ -774,7 +792,8 @@ WEIR_API WEIR_MUST_CHECK int weir_sse_begin(weir_request *request);
  *
  * @param request  the handler's
  * @param event    its name; NULL: "message" is understood
- * @param id       where a client that reconnects goes on (it comes as the field Last-Event-ID); NULL
+ * @param id       where a client that reconnects goes on (it comes as the field Last-Event-ID);
+ *                 NULL
  * @param data     text of any number of lines
  *
  * Returns     0 or a negative errno
@@ -785,7 +804,7 @@ WEIR_API WEIR_MUST_CHECK int weir_sse_begin(weir_request *request);
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_sse_send(weir_request *request, const char *event,
                                                            const char *id, const char *data);
 
-/* --- routes -------------------------------------------------------------------------------------- */
+/* --- routes ----------------------------------------------------------------------------------- */
 
 /**
  * Compile routes. A path is matched segment by segment; a literal segment goes before a name in
@@ -840,7 +859,7 @@ WEIR_API const weir_route *weir_router_at(const weir_router *router, size_t inde
  */
 WEIR_API void weir_router_free(weir_router *router);
 
-/* --- the server's life ------------------------------------------------------------------------------ */
+/* --- the server's life ------------------------------------------------------------------------ */
 
 /**
  * Open a server. Its requests are tasks of a group that the caller owns until the close: scopes and
@@ -892,8 +911,8 @@ WEIR_API WEIR_MUST_CHECK int weir_http_server_listen(weir_http_server *server,
 WEIR_API WEIR_MUST_CHECK int weir_http_server_adopt(weir_http_server *server, int fd);
 
 /**
- * Ask clients to leave: every answer carries `Connection: close`, streams of events end with a hint to
- * come back. New connections are still accepted, for those who have not heard yet.
+ * Ask clients to leave: every answer carries `Connection: close`, streams of events end with a hint
+ * to come back. New connections are still accepted, for those who have not heard yet.
  *
  * @param server  open
  *
@@ -904,8 +923,8 @@ WEIR_API WEIR_MUST_CHECK int weir_http_server_adopt(weir_http_server *server, in
 WEIR_API void weir_http_server_retire(weir_http_server *server);
 
 /**
- * Take nothing new: retire, stop accepting, close connections that are between requests or never sent
- * one. Requests in flight go on.
+ * Take nothing new: retire, stop accepting, close connections that are between requests or never
+ * sent one. Requests in flight go on.
  *
  * @param server  open
  *

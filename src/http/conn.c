@@ -2,18 +2,20 @@
  * conn.c - a connection's life: rest, one request after another, the last answer, the close
  *
  *     IDLE -> BUSY -> IDLE      a request and its answer
- *     HEAD -> BUSY -> HEAD      the same for a head that comes in pieces, without a stack in between
- *     BUSY -> LINGER -> CLOSED  the last answer is sent; after a refusal what still comes is thrown away
- *                               for a while, since a close with unread bytes resets the connection, and a
- *                               reset makes the client's kernel forget the answer
+ *     HEAD -> BUSY -> HEAD      a head that comes in pieces; no stack is held in between
+ *     BUSY -> LINGER -> CLOSED  the last answer is sent; after a refusal what still comes is thrown
+ *                               away for a while, since a close with unread bytes resets the
+ *                               connection, and a reset makes the client's kernel forget the answer
  *     any but BUSY -> CLOSED    its time is up, or the peer has gone
  *
- * A connection has one alarm. It is not moved for each request: it fires when it was set for, looks how
- * long there is really left, and is set again.
+ * A connection has one alarm. It is not moved for each request: it fires when it was set for, looks
+ * how long there is really left, and is set again.
  *
  * Runs on  the loop's own thread; serve() is the task, all else runs in callbacks as well.
- * Holds    1. A connection is in server->idle while its state is IDLE, in server->busy in all others.
- *          2. A BUSY connection is not dropped: callbacks cancel what its task waits for, the task ends it.
+ * Holds    1. A connection is in server->idle while its state is IDLE, in server->busy in all
+ *          others.
+ *          2. A BUSY connection is not dropped: callbacks cancel what its task waits for, the task
+ *             ends it.
  */
 #include <assert.h>
 #include <string.h>
@@ -23,7 +25,7 @@
 #include "http/server.h"
 
 enum {
-    CROWDED_PERCENT = 80,  /* of connections_max: then idle ones are kept for a shorter time */
+    CROWDED_PERCENT = 80,   /* of connections_max: then idle ones are kept for a shorter time */
     SILENT_NS = 1000000000, /* idle for longer, a connection has probably no request under way */
 };
 static const int64_t crowded_idle_ns = 5 * WEIR_SEC;
@@ -38,7 +40,7 @@ static int64_t now_of(const struct weir__http_conn *conn)
     return conn->server->loop->now_ns;
 }
 
-/* --- states ----------------------------------------------------------------------------------------- */
+/* --- states ----------------------------------------------------------------------------------- */
 
 /* The one place that keeps the account of who holds up wait_idle. */
 static void weigh(struct weir__http_conn *conn)
@@ -79,10 +81,10 @@ static int64_t idle_limit_ns(const weir_http_server *server)
     const weir_http_limits *limits = &server->options.limits;
     bool crowded = server->stats.conn_count * 100 / CROWDED_PERCENT >= limits->connections_max;
     return crowded && limits->idle_timeout_ns > crowded_idle_ns ? crowded_idle_ns
-                                                                 : limits->idle_timeout_ns;
+                                                                : limits->idle_timeout_ns;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void stream_closed(struct weir__stream *stream)
 {
@@ -139,8 +141,8 @@ static void finish(struct weir__http_conn *conn)
         return;
     }
     conn->since_ns = now_of(conn);
-    weir__http_conn_watch(conn, weir__base_add_ns(
-                                    conn->since_ns, conn->server->options.limits.linger_timeout_ns));
+    weir__http_conn_watch(
+        conn, weir__base_add_ns(conn->since_ns, conn->server->options.limits.linger_timeout_ns));
     skim(conn);
 }
 
@@ -188,15 +190,16 @@ static void refuse(struct weir__http_conn *conn, int status)
     begin_end(conn);
 }
 
-/* --- rest ------------------------------------------------------------------------------------------- */
+/* --- rest ------------------------------------------------------------------------------------- */
 
 static int64_t rest_deadline_ns(const struct weir__http_conn *conn)
 {
     const weir_http_limits *limits = &conn->server->options.limits;
     if (conn->state == WEIR__HTTP_CONN_HEAD)
         return weir__base_add_ns(conn->head_since_ns, limits->head_timeout_ns);
-    return weir__base_add_ns(conn->since_ns, conn->request_count == 0 ? limits->first_byte_timeout_ns
-                                                                      : idle_limit_ns(conn->server));
+    return weir__base_add_ns(conn->since_ns, conn->request_count == 0
+                                                 ? limits->first_byte_timeout_ns
+                                                 : idle_limit_ns(conn->server));
 }
 
 /* The task has nothing left to do. */
@@ -221,7 +224,7 @@ static void settle(struct weir__http_conn *conn)
         rest(conn);
 }
 
-/* --- serving ---------------------------------------------------------------------------------------- */
+/* --- serving ---------------------------------------------------------------------------------- */
 
 /* What a request leaves behind; true when the connection may go on. */
 static bool wrap_up(struct weir__http_conn *conn, struct weir_request *request)
@@ -236,7 +239,8 @@ static bool wrap_up(struct weir__http_conn *conn, struct weir_request *request)
     }
     conn->lingering |= conn->finishing && !request->body.done;
     weir__http_body_end(request);
-    weir__arena_reset(&request->arena);
+    if (request->arena.used_bytes > 0)
+        weir__arena_reset(&request->arena);
     return conn->write_error == 0 && !conn->finishing && !weir_cancelled();
 }
 
@@ -290,7 +294,7 @@ static void start(struct weir__http_conn *conn)
         refuse(conn, 503);
 }
 
-/* --- the client goes ---------------------------------------------------------------------------------- */
+/* --- the client goes -------------------------------------------------------------------------- */
 
 void weir__http_conn_gone(struct weir__http_conn *conn)
 {
@@ -302,8 +306,8 @@ void weir__http_conn_gone(struct weir__http_conn *conn)
         weir_scope_cancel(&request->scope, "the client is gone");
 }
 
-/* A client that has finished sending may still read: only a stream is of no use to it, or what a route
- * says so of. One that was reset reads nothing. */
+/* A client that has finished sending may still read: only a stream is of no use to it, or what a
+ * route says so of. One that was reset reads nothing. */
 static void look_at_peer(struct weir__http_conn *conn)
 {
     const struct weir_request *request = conn->request;
@@ -311,11 +315,12 @@ static void look_at_peer(struct weir__http_conn *conn)
         return;
     const struct weir__http_route *route = request->match.route;
     if (conn->stream.rx.error < 0 ||
-        (conn->stream.rx.eof && (request->now.sse || (route != NULL && route->public->eof_cancels))))
+        (conn->stream.rx.eof &&
+         (request->now.sse || (route != NULL && route->public->eof_cancels))))
         weir__http_conn_gone(conn);
 }
 
-/* --- callbacks ------------------------------------------------------------------------------------------ */
+/* --- callbacks -------------------------------------------------------------------------------- */
 
 static void stream_ready(struct weir__stream *stream)
 {
@@ -371,6 +376,49 @@ static bool stalled(struct weir__http_conn *conn, int64_t *next_ns)
     return true;
 }
 
+/* The instant that the alarm watches for the handler; never, when a timer of the scope's own
+ * does. */
+static int64_t handler_deadline_ns(const struct weir_request *request)
+{
+    const weir_scope *scope = &request->scope;
+    bool watched = request->now.scope_entered && scope->weir__timer.weir__next == NULL &&
+                   scope->weir__level == WEIR__LEVEL_NONE;
+    return watched ? scope->weir__timer.weir__deadline_ns : WEIR_NEVER;
+}
+
+void weir__http_conn_limit_handler(struct weir__http_conn *conn, int64_t deadline_ns)
+{
+    conn->request->scope.weir__timer.weir__deadline_ns = deadline_ns;
+    weir__http_conn_watch(conn, deadline_ns);
+}
+
+static int64_t beat_at_ns(const struct weir_request *request)
+{
+    if (!request->now.sse)
+        return WEIR_NEVER;
+    return weir__base_add_ns(request->now.written_at_ns,
+                             request->server->options.limits.heartbeat_ns);
+}
+
+static int64_t busy_deadline_ns(const struct weir_request *request)
+{
+    if (request == NULL)
+        return WEIR_NEVER;
+    int64_t handler_ns = handler_deadline_ns(request);
+    int64_t beat_ns = beat_at_ns(request);
+    return handler_ns < beat_ns ? handler_ns : beat_ns;
+}
+
+static void look_at_request(struct weir_request *request)
+{
+    int64_t now_ns = request->server->loop->now_ns;
+    if (handler_deadline_ns(request) <= now_ns)
+        weir__scope_fire(request->server->loop,
+                         (struct weir__timer *)(void *)&request->scope.weir__timer);
+    if (beat_at_ns(request) <= now_ns)
+        weir__http_sse_beat(request);
+}
+
 static int64_t state_deadline_ns(const struct weir__http_conn *conn)
 {
     const weir_http_limits *limits = &conn->server->options.limits;
@@ -379,9 +427,7 @@ static int64_t state_deadline_ns(const struct weir__http_conn *conn)
     case WEIR__HTTP_CONN_HEAD:
         return conn->sending ? WEIR_NEVER : rest_deadline_ns(conn);
     case WEIR__HTTP_CONN_BUSY:
-        return conn->request != NULL && conn->request->now.sse
-                   ? weir__base_add_ns(conn->request->now.written_at_ns, limits->heartbeat_ns)
-                   : WEIR_NEVER;
+        return busy_deadline_ns(conn->request);
     case WEIR__HTTP_CONN_LINGER:
         return conn->sending ? WEIR_NEVER
                              : weir__base_add_ns(conn->since_ns, limits->linger_timeout_ns);
@@ -396,9 +442,9 @@ static bool time_is_up(struct weir__http_conn *conn)
     weir_http_server *server = conn->server;
     switch (conn->state) {
     case WEIR__HTTP_CONN_IDLE:
-        weir__http_limit_hit(server, conn->request_count == 0 ? WEIR_HTTP_LIMIT_FIRST_BYTE
-                                                              : WEIR_HTTP_LIMIT_IDLE,
-                             conn);
+        weir__http_limit_hit(
+            server, conn->request_count == 0 ? WEIR_HTTP_LIMIT_FIRST_BYTE : WEIR_HTTP_LIMIT_IDLE,
+            conn);
         weir__http_conn_drop(conn);
         return false;
     case WEIR__HTTP_CONN_HEAD:
@@ -406,7 +452,7 @@ static bool time_is_up(struct weir__http_conn *conn)
         refuse(conn, 408);
         return false;
     case WEIR__HTTP_CONN_BUSY:
-        weir__http_sse_beat(conn->request);
+        look_at_request(conn->request);
         return true;
     default:
         weir__http_conn_drop(conn);
@@ -434,7 +480,7 @@ void weir__http_conn_watch(struct weir__http_conn *conn, int64_t at_ns)
     weir__core_alarm_set(conn->server->loop, &conn->alarm, at_ns);
 }
 
-/* --- opening -------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void note_peer(struct weir__http_conn *conn, const struct sockaddr *peer)
 {

@@ -1,13 +1,15 @@
 /*
  * handler.c - from a head that was read to an answer that is final
  *
- * The order: the limit of requests in flight; filters, the server's and the route's; then what stands
- * before a handler (is there a route, is its body wanted, does it fit its types); the handler; and what
- * its code means for the answer. Filters see every request, also those that no route takes.
+ * The order: the limit of requests in flight; filters, the server's and the route's; then what
+ * stands before a handler (is there a route, is its body wanted, does it fit its types); the
+ * handler; and what its code means for the answer. Filters see every request, also those that no
+ * route takes.
  *
- * Runs on  the connection's task. Filters and handler run in one scope with the route's time limit; a
- *          body that is collected before the handler does not count against it.
- * Holds    1. A request ends with one answer, or with a connection that ends: a handler that fails after
+ * Runs on  the connection's task. Filters and handler run in one scope with the route's time limit;
+ *          a body that is collected before the handler does not count against it.
+ * Holds    1. A request ends with one answer, or with a connection that ends: a handler that fails
+ *          after
  *             bytes were sent cuts them off, never ends them well.
  *          2. What a handler's failure says goes to the hook, not to the client.
  */
@@ -28,7 +30,7 @@ struct weir_next {
     bool used;
 };
 
-/* --- what a typed handler is given -------------------------------------------------------------------- */
+/* --- what a typed handler is given ------------------------------------------------------------ */
 
 static bool is_typed(const weir_model *model)
 {
@@ -96,8 +98,8 @@ static bool is_json(weir_str type)
     static const weir_str suffix = {"+json", 5}, charset = {"charset=", 8};
     bool named = weir__str_equal_nocase(type, WEIR_STR("application/json")) ||
                  (type.size > suffix.size && memchr(type.data, '/', type.size) != NULL &&
-                  weir__str_equal_nocase((weir_str){type.data + type.size - suffix.size, suffix.size},
-                                         suffix));
+                  weir__str_equal_nocase(
+                      (weir_str){type.data + type.size - suffix.size, suffix.size}, suffix));
     if (!named || parameters.size < charset.size ||
         !weir__str_equal_nocase((weir_str){parameters.data, charset.size}, charset))
         return named;
@@ -135,7 +137,8 @@ static int answer_invalid(struct weir_request *request, const weir_model_errors 
     if (request->now.answer != WEIR__HTTP_ANSWER_NONE)
         return rc;
     if (rc == -EBADMSG) {
-        weir__http_problem(request, 400, "malformed-json", errors, "the body is not well-formed JSON");
+        weir__http_problem(request, 400, "malformed-json", errors,
+                           "the body is not well-formed JSON");
         return rc;
     }
     if (errors->count == 0)
@@ -144,7 +147,8 @@ static int answer_invalid(struct weir_request *request, const weir_model_errors 
     return -EINVAL;
 }
 
-static int default_status(const struct weir_request *request, const weir_route *route, bool has_body)
+static int default_status(const struct weir_request *request, const weir_route *route,
+                          bool has_body)
 {
     if (request->now.wanted_status != 0)
         return request->now.wanted_status;
@@ -189,7 +193,7 @@ static int run_raw(struct weir_request *request, const weir_route *route,
     return weir_respond_empty(request, default_status(request, route, false));
 }
 
-/* --- before a handler ------------------------------------------------------------------------------------ */
+/* --- before a handler ------------------------------------------------------------------------- */
 
 static int answer_options(struct weir_request *request, const char *allow)
 {
@@ -225,7 +229,8 @@ static int answer_refused_body(struct weir_request *request)
     if (request->body.status == 408)
         return weir_http_problem(request, 408, "the body came too slowly");
     return weir_http_problem(request, request->body.status, "the body is not whole: %s",
-                             request->fail.reason == NULL ? "it was cut short" : request->fail.reason);
+                             request->fail.reason == NULL ? "it was cut short"
+                                                          : request->fail.reason);
 }
 
 /* Query, expectation, body: what is wrong with them is answered here. */
@@ -237,7 +242,7 @@ static int check_head(struct weir_request *request)
     }
     if (request->body.error < 0)
         return answer_refused_body(request);
-    int rc = weir__http_parse_query(request);
+    int rc = request->head.query.size == 0 ? 0 : weir__http_parse_query(request);
     if (rc == -EMSGSIZE)
         return weir_http_problem(request, 400, "more than %zu parameters in the query",
                                  request->server->options.limits.query_params_max);
@@ -292,7 +297,7 @@ static int run_handler(struct weir_request *request)
                                   : run_raw(request, route, &errors);
 }
 
-/* --- filters ------------------------------------------------------------------------------------------------ */
+/* --- filters ---------------------------------------------------------------------------------- */
 
 static int run_filters(struct weir_request *request, weir_filter_fn *const *filters, bool of_route)
 {
@@ -313,7 +318,7 @@ int weir_next_run(weir_request *request, weir_next *next)
     return run_filters(request, next->filters, next->of_route);
 }
 
-/* --- what its code means ---------------------------------------------------------------------------------- */
+/* --- what its code means ---------------------------------------------------------------------- */
 
 static void tell_failure(struct weir_request *request, int rc)
 {
@@ -418,7 +423,7 @@ void weir__http_report_access(struct weir_request *request)
     hooks->request_ended(hooks->arg, &access);
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------ */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static void begin(struct weir_request *request)
 {
@@ -429,6 +434,7 @@ static void begin(struct weir_request *request)
     request->now.extras_end = &request->now.extras;
     request->match.route = NULL;
     request->match.path_known = false;
+    request->match.literal = false;
     request->fail.reason = NULL;
 }
 
@@ -447,10 +453,13 @@ static void begin_with_head(struct weir_request *request)
     if (bytes_max == 0)
         bytes_max = server->options.limits.body_bytes_max;
     weir__http_body_begin(request, bytes_max == WEIR_UNLIMITED ? UINT64_MAX : bytes_max);
-    weir__core_task()->name = route == NULL ? "http request" : route->label;
+    for (size_t i = 0; route != NULL && i < route->param_count; i++)
+        request->now.param_texts[i] = NULL;
+    server->loop->current->name = route == NULL ? "http request" : route->label;
 }
 
-/* The limit of requests in flight does not hold for probes: a full server still says that it lives. */
+/* The limit of requests in flight does not hold for probes: a full server still says that it
+ * lives. */
 static bool enter_flight(struct weir_request *request)
 {
     weir_http_server *server = request->server;
@@ -474,10 +483,12 @@ static int answer_overloaded(struct weir_request *request)
 
 static int answer_bad_path(struct weir_request *request, int rc)
 {
-    return rc == -ENOMEM ? rc : weir_http_problem(request, 400, "the path: %s", request->fail.reason);
+    return rc == -ENOMEM ? rc
+                         : weir_http_problem(request, 400, "the path: %s", request->fail.reason);
 }
 
-/* A body that the handler reads as it comes has limits of its own: the handler's begins behind it. */
+/* A body that the handler reads as it comes has limits of its own: the handler's begins behind
+ * it. */
 static bool reads_body_first(const struct weir_request *request)
 {
     const weir_route *route = weir_request_route(request);
@@ -487,14 +498,16 @@ static bool reads_body_first(const struct weir_request *request)
 static int run_in_scope(struct weir_request *request)
 {
     weir_loop *loop = request->server->loop;
-    int64_t deadline_ns =
-        reads_body_first(request) ? WEIR_NEVER : weir__http_time_limit_at_ns(request);
     memset(&request->scope, 0, sizeof request->scope);
-    weir__scope_begin(loop, loop->current, &request->scope, WEIR__SCOPE_TIMEOUT, deadline_ns);
+    weir__scope_begin(loop, loop->current, &request->scope, WEIR__SCOPE_TIMEOUT, WEIR_NEVER);
     request->now.scope_entered = true;
+    if (!reads_body_first(request))
+        weir__http_conn_limit_handler(request->conn, weir__http_time_limit_at_ns(request));
     int rc = run_filters(request, request->server->options.filters, false);
     request->now.scope_entered = false;
-    return weir_scope_leave(&request->scope, rc);
+    if (loop->current->active != &request->scope) // something inside was left open
+        return weir_scope_leave(&request->scope, rc);
+    return weir__scope_end(loop, loop->current, &request->scope, rc, NULL);
 }
 
 void weir__http_handle(struct weir_request *request)
@@ -502,7 +515,7 @@ void weir__http_handle(struct weir_request *request)
     begin_with_head(request);
     if (weir__http_out_pending(request->conn))
         weir__http_out_soon(request->conn); // should the handler wait, answers before it do not
-    int rc = weir__http_check_path(request);
+    int rc = request->match.literal ? 0 : weir__http_check_path(request);
     if (rc < 0)
         rc = answer_bad_path(request, rc);
     else if (!enter_flight(request))

@@ -1,15 +1,16 @@
 /*
  * input.c - what has come: heads, and the bodies behind them
  *
- * While a connection is busy, what its peer has sent is moved into a block of its own (one copy of a
- * few hundred bytes), and parsed and used where it lies: the loop's receive buffers are free again at
- * once, however long the handler takes, and texts can be closed with a NUL in place. A body that came
- * with its head is used where it lies as well; a longer one is read from the stream.
+ * While a connection is busy, what its peer has sent is moved into a block of its own (one copy of
+ * a few hundred bytes), and parsed and used where it lies: the loop's receive buffers are free
+ * again at once, however long the handler takes, and texts can be closed with a NUL in place. A
+ * body that came with its head is used where it lies as well; a longer one is read from the stream.
  *
  * Runs on  the connection's task, except weir__http_input_release().
  * Holds    1. The block is moved or refilled only between requests: slices of a head stay good.
  *          2. Bytes of the block come before those of the stream.
- *          3. A body that was cut short, is malformed, too long or too slow is an error, and stays one.
+ *          3. A body that was cut short, is malformed, too long or too slow is an error, and stays
+ *             one.
  */
 #include <assert.h>
 #include <string.h>
@@ -23,7 +24,7 @@ enum {
     HEAD_SLACK_BYTES = 64,           /* an empty line before it, line ends */
 };
 
-/* --- the block ----------------------------------------------------------------------------------- */
+/* --- the block -------------------------------------------------------------------------------- */
 
 static size_t in_block(const struct weir__http_conn *conn)
 {
@@ -63,7 +64,10 @@ static int make_room(struct weir__http_conn *conn)
 {
     if (conn->in == NULL) {
         conn->in = weir__http_block_take(conn->server, 0);
-        return conn->in == NULL ? -ENOMEM : 0;
+        if (conn->in == NULL)
+            return -ENOMEM;
+        conn->in->resume = (struct weir__http_resume){0};
+        return 0;
     }
     struct weir__http_block *in = conn->in;
     if (in->start == in->end)
@@ -97,7 +101,7 @@ static int fill_block(struct weir__http_conn *conn)
     return 0;
 }
 
-/* --- heads --------------------------------------------------------------------------------------- */
+/* --- heads ------------------------------------------------------------------------------------ */
 
 static ssize_t parse_block(struct weir_request *request)
 {
@@ -130,7 +134,7 @@ int weir__http_read_head(struct weir_request *request)
     }
 }
 
-/* --- bodies: where they are --------------------------------------------------------------------------- */
+/* --- bodies: where they are ------------------------------------------------------------------- */
 
 static const char *peek(struct weir__http_conn *conn, size_t *out_size)
 {
@@ -168,13 +172,23 @@ void weir__http_body_begin(struct weir_request *request, uint64_t bytes_max)
 {
     struct weir__http_body *body = &request->body;
     const struct weir__http_framing *framing = &request->head.framing;
+    if (framing->kind == WEIR__HTTP_BODY_NONE) { // most requests: only what is looked at
+        body->kind = WEIR__HTTP_BODY_NONE;
+        body->done = true;
+        body->wants_continue = body->collected = false;
+        body->error = 0;
+        body->received = body->left = 0;
+        body->whole = (weir_str){"", 0};
+        body->whole_read = 0;
+        body->buffer.data = NULL;
+        return;
+    }
     *body = (struct weir__http_body){
         .kind = framing->kind,
         .left = framing->length,
         .bytes_max = bytes_max,
     };
-    body->done = body->kind == WEIR__HTTP_BODY_NONE ||
-                 (body->kind == WEIR__HTTP_BODY_LENGTH && body->left == 0);
+    body->done = body->kind == WEIR__HTTP_BODY_LENGTH && body->left == 0;
     body->wants_continue = !body->done && request->head.expect == WEIR__HTTP_EXPECT_CONTINUE;
     if (body->kind == WEIR__HTTP_BODY_LENGTH && body->left > bytes_max)
         too_long(request);
@@ -186,7 +200,7 @@ void weir__http_body_end(struct weir_request *request)
         weir__buffer_deinit(&request->body.buffer);
 }
 
-/* --- bodies: taking what is there ------------------------------------------------------------------- */
+/* --- bodies: taking what is there ------------------------------------------------------------- */
 
 static ssize_t take_length(struct weir_request *request, char *buffer, size_t size)
 {
@@ -239,9 +253,10 @@ static ssize_t take(struct weir_request *request, char *buffer, size_t size)
                                                          : take_length(request, buffer, size);
 }
 
-/* --- bodies: waiting --------------------------------------------------------------------------------- */
+/* --- bodies: waiting -------------------------------------------------------------------------- */
 
-/* RFC 9110 section 10.1.1: only when the body is wanted, and not when some of it has come already. */
+/* RFC 9110 section 10.1.1: only when the body is wanted, and not when some of it has come
+ * already. */
 static int say_continue(struct weir_request *request)
 {
     static const weir_str line = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
@@ -334,7 +349,7 @@ ssize_t weir__http_body_pull(struct weir_request *request, void *buffer, size_t 
     }
 }
 
-/* --- bodies: all of it ------------------------------------------------------------------------------- */
+/* --- bodies: all of it ------------------------------------------------------------------------ */
 
 static bool came_with_its_head(const struct weir_request *request)
 {
@@ -354,8 +369,8 @@ static int collect_pieces(struct weir_request *request)
     weir__buffer_init(&body->buffer);
     for (;;) {
         // Room grows with what has come: an announcement alone costs nothing.
-        size_t room = body->buffer.size < COLLECT_FIRST_BYTES ? COLLECT_FIRST_BYTES
-                                                              : body->buffer.size;
+        size_t room =
+            body->buffer.size < COLLECT_FIRST_BYTES ? COLLECT_FIRST_BYTES : body->buffer.size;
         if (body->kind == WEIR__HTTP_BODY_LENGTH && body->left < room)
             room = (size_t)body->left;
         char *to = weir__buffer_reserve(&body->buffer, room == 0 ? 1 : room);
@@ -393,7 +408,7 @@ int weir__http_body_collect(struct weir_request *request)
     return rc;
 }
 
-/* --- bodies: none of it ------------------------------------------------------------------------------- */
+/* --- bodies: none of it ----------------------------------------------------------------------- */
 
 bool weir__http_body_skippable(const struct weir_request *request)
 {

@@ -3,13 +3,14 @@
  *
  * Answers are written one behind the other into the last block of a connection's chain; what is
  * committed may leave. A send takes everything that is ready in the first block, and its completion
- * goes on with what has become ready meanwhile. So pipelined answers share one send, and the task that
- * wrote them need not wait for it: the blocks belong to the connection.
+ * goes on with what has become ready meanwhile. So pipelined answers share one send, and the task
+ * that wrote them need not wait for it: the blocks belong to the connection.
  *
  * Runs on  the loop's own thread: in the connection's task, and in the completion of its sends.
- * Holds    1. start <= ready <= end in every block; only the last one grows, only the first is sent.
- *          2. At most one send is under way for a connection: one of a sender, or one that its task waits
- *             for (then out_waiter is NULL and the task is inside weir__http_out_send).
+ * Holds    1. start <= ready <= end in every block; only the last one grows, only the first is
+ *          sent.
+ *          2. At most one send is under way for a connection: one of a sender, or one that its task
+ *             waits for (then out_waiter is NULL and the task is inside weir__http_out_send).
  *          3. Kept bytes are sent, or given up, before the request that keeps them ends.
  */
 #include <assert.h>
@@ -20,13 +21,11 @@
 
 enum { PARTS_MAX = 16 };
 
-/* --- the chain ----------------------------------------------------------------------------------- */
+/* --- the chain -------------------------------------------------------------------------------- */
 
 static void append_block(struct weir__http_conn *conn, struct weir__http_block *block)
 {
     block->conn = conn;
-    block->next = NULL;
-    block->start = block->ready = block->end = 0;
     if (conn->out_last == NULL)
         conn->out = block;
     else
@@ -123,7 +122,7 @@ void weir__http_out_discard(struct weir__http_conn *conn)
         drop_first(conn);
 }
 
-/* --- sending ------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* The connection takes no more bytes. What is under way is let go by whoever waits for it. */
 static void fail_output(struct weir__http_conn *conn, int error)
@@ -196,8 +195,9 @@ void weir__http_out_start(struct weir__http_conn *conn)
                                block->data + block->start, block->ready - block->start) == 0) {
             conn->sending_since_ns = conn->server->loop->now_ns;
             conn->sending_seen = 0;
-            weir__http_conn_watch(conn, weir__base_add_ns(conn->sending_since_ns,
-                                                          conn->server->options.limits.write_timeout_ns));
+            weir__http_conn_watch(conn,
+                                  weir__base_add_ns(conn->sending_since_ns,
+                                                    conn->server->options.limits.write_timeout_ns));
             return;
         }
         conn->sending = false;
@@ -215,7 +215,7 @@ void weir__http_out_soon(struct weir__http_conn *conn)
         weir__core_alarm_set(server->loop, &server->flush_alarm, server->loop->now_ns);
 }
 
-/* --- waiting --------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* The send goes on without us: its blocks are the connection's. */
 static void leave_wait(weir_task *task, void *object)

@@ -75,10 +75,10 @@ void weir__http_problem(struct weir_request *request, int status, const char *ty
     write_document(request, json, status, type, errors, detail);
     int rc = weir__buffer_error(json);
     if (rc == 0)
-        rc = weir__http_compose(request, status, "application/problem+json",
+        rc = weir__http_compose(request, status, WEIR_STR("application/problem+json"),
                                 WEIR__HTTP_PAYLOAD_COPY, json->data, json->size);
     if (rc < 0)
-        rc = weir__http_compose(request, status, NULL, WEIR__HTTP_PAYLOAD_COPY, "", 0);
+        rc = weir_respond_empty(request, status);
     if (rc == 0)
         request->now.answer = WEIR__HTTP_ANSWER_PROBLEM;
 }
@@ -123,8 +123,8 @@ static WEIR_PRINTF(4, 0) int respond(weir_request *request, int status,
         vsnprintf(detail, sizeof detail, format, args);
     if (status < 400 || status > 599)
         status = 500;
-    weir__http_problem(request, status, errors != NULL && status == 422 ? "validation" : NULL, errors,
-                       detail);
+    weir__http_problem(request, status, errors != NULL && status == 422 ? "validation" : NULL,
+                       errors, detail);
     return weir_fail(code_of(status), "%s", detail[0] != '\0' ? detail : weir__http_reason(status));
 }
 

@@ -1,9 +1,9 @@
 /*
  * request.c - what a handler may ask about its request
  *
- * Texts of the head lie in the connection's block, which is the request's until it ends: most are closed
- * with a NUL in place, over the byte that followed them in the head. Where that byte is still needed
- * (the host of an absolute target, the target as a whole) a copy is made in the arena.
+ * Texts of the head lie in the connection's block, which is the request's until it ends: most are
+ * closed with a NUL in place, over the byte that followed them in the head. Where that byte is
+ * still needed (the host of an absolute target, the target as a whole) a copy is made in the arena.
  *
  * Runs on  the connection's task.
  */
@@ -66,7 +66,8 @@ const char *weir_request_host(weir_request *request)
     return request->now.host_text == NULL ? "" : request->now.host_text;
 }
 
-/* Percent-decoded in the arena, closed with NUL. -EINVAL: a broken triplet, %00, no UTF-8; -ENOMEM. */
+/* Percent-decoded in the arena, closed with NUL. -EINVAL: a broken triplet, %00, no UTF-8;
+ * -ENOMEM. */
 static int decode(weir_request *request, weir_str raw, unsigned flags, weir_str *out_text)
 {
     char *text = weir__arena_alloc(&request->arena, raw.size + 1);
@@ -80,7 +81,7 @@ static int decode(weir_request *request, weir_str raw, unsigned flags, weir_str 
     return 0;
 }
 
-/* --- the path ------------------------------------------------------------------------------------------ */
+/* --- the path --------------------------------------------------------------------------------- */
 
 int weir__http_check_path(struct weir_request *request)
 {
@@ -135,7 +136,7 @@ const void *weir_request_params_model(weir_request *request, const weir_model *m
     return route != NULL && is_same_model(route->params, model) ? request->now.params_model : NULL;
 }
 
-/* --- the query ------------------------------------------------------------------------------------------ */
+/* --- the query -------------------------------------------------------------------------------- */
 
 static size_t count_pairs(weir_str query)
 {
@@ -212,7 +213,7 @@ const void *weir_request_query_model(weir_request *request, const weir_model *mo
     return route != NULL && is_same_model(route->query, model) ? request->now.query_model : NULL;
 }
 
-/* --- fields ---------------------------------------------------------------------------------------------- */
+/* --- fields ----------------------------------------------------------------------------------- */
 
 const char *weir_request_header(weir_request *request, const char *name)
 {
@@ -238,7 +239,7 @@ bool weir_request_header_at(weir_request *request, size_t index, const char **ou
     return true;
 }
 
-/* --- the body --------------------------------------------------------------------------------------------- */
+/* --- the body --------------------------------------------------------------------------------- */
 
 weir_str weir_request_body(weir_request *request)
 {
@@ -276,7 +277,7 @@ ssize_t weir_body_read(weir_request *request, void *buffer, size_t size)
     return (ssize_t)taken;
 }
 
-/* --- who and what ------------------------------------------------------------------------------------------ */
+/* --- who and what ----------------------------------------------------------------------------- */
 
 void weir__http_conn_peer(const struct weir__http_conn *conn, char out_text[WEIR__HTTP_PEER_BYTES])
 {
@@ -309,7 +310,8 @@ const char *weir_request_peer(weir_request *request)
     return request->now.peer;
 }
 
-/* 48 bits of time in milliseconds, 80 of chance, five bits a letter, none that looks like another. */
+/* 48 bits of time in milliseconds, 80 of chance, five bits a letter, none that looks like
+ * another. */
 static void make_id(weir_http_server *server, char out_id[WEIR__HTTP_ID_BYTES])
 {
     static const char letters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";

@@ -1,15 +1,16 @@
 /*
  * response.c - composing answers
  *
- * An answer is written where it will be sent from: its head, and the body behind it in the same block
- * when that has room. It is not final until the handler has returned 0: until then it can be taken
- * back and a problem be written in its place.
+ * An answer is written where it will be sent from: its head, and the body behind it in the same
+ * block when that has room. It is not final until the handler has returned 0: until then it can be
+ * taken back and a problem be written in its place.
  *
  * Runs on  the connection's task; weir__http_answer_bare() also in callbacks.
- * Holds    1. Nothing that a handler gives can end its line: names, values and types are checked here,
+ * Holds    1. Nothing that a handler gives can end its line: names, values and types are checked
+ *          here,
  *             in every build (RFC 9112 section 11.1).
- *          2. The framing of an answer follows from its payload, its status and the method asked, never
- *             from a field that a handler added.
+ *          2. The framing of an answer follows from its payload, its status and the method asked,
+ *             never from a field that a handler added.
  * Costs    the usual answer: copies of a few dozen bytes and one of the body; no allocation.
  */
 #include <string.h>
@@ -21,12 +22,12 @@
 #include "model/model.h"
 
 enum {
-    HEAD_FIXED_BYTES = 320,   /* all lines of an answer that are not of variable length */
+    HEAD_FIXED_BYTES = 320,     /* all lines of an answer that are not of variable length */
     COPY_KEPT_BYTES_MAX = 2048, /* kept bytes up to here are copied: one piece is cheaper to send */
     JSON_KEPT_BYTES_MAX = 256 * 1024, /* of the buffer for encoding, between two answers */
 };
 
-/* --- head ------------------------------------------------------------------------------------------- */
+/* --- head ------------------------------------------------------------------------------------- */
 
 static inline char *put(char *at, const void *data, size_t size)
 {
@@ -37,7 +38,15 @@ static inline char *put(char *at, const void *data, size_t size)
 
 static char *put_uint(char *at, uint64_t value)
 {
-    return at + weir__str_format_uint(at, value);
+    if (value >= 1000)
+        return at + weir__str_format_uint(at, value);
+    unsigned small = (unsigned)value;
+    if (small >= 100)
+        *at++ = (char)('0' + small / 100);
+    if (small >= 10)
+        *at++ = (char)('0' + small / 10 % 10);
+    *at++ = (char)('0' + small % 10);
+    return at;
 }
 
 static char *put_status_line(char *at, int status)
@@ -45,8 +54,11 @@ static char *put_status_line(char *at, int status)
     if (status == 200)
         return PUT(at, "HTTP/1.1 200 OK\r\n");
     at = PUT(at, "HTTP/1.1 ");
-    at = put_uint(at, (uint64_t)status);
-    *at++ = ' ';
+    at[0] = (char)('0' + status / 100);
+    at[1] = (char)('0' + status / 10 % 10);
+    at[2] = (char)('0' + status % 10);
+    at[3] = ' ';
+    at += 4;
     const char *reason = weir__http_reason(status);
     at = put(at, reason, strlen(reason));
     return PUT(at, "\r\n");
@@ -111,23 +123,15 @@ static char *put_connection(char *at, const struct weir_request *request)
 
 static size_t head_bytes_max(const struct weir_request *request, size_t type_size)
 {
-    const char *server_header = request->server->options.server_header;
-    return HEAD_FIXED_BYTES + type_size + request->now.extras_bytes +
-           (server_header == NULL ? 0 : strlen(server_header) + 16);
+    return HEAD_FIXED_BYTES + WEIR__HTTP_COMMON_BYTES + type_size + request->now.extras_bytes;
 }
 
 static char *put_head(char *at, const struct weir_request *request, int status, weir_str type,
                       enum weir__http_payload payload, uint64_t size)
 {
-    const char *server_header = request->server->options.server_header;
-    weir_str date = weir__http_date_line(request->server);
+    weir_str common = weir__http_common_lines(request->server);
     at = put_status_line(at, status);
-    at = put(at, date.data, date.size);
-    if (server_header != NULL) {
-        at = PUT(at, "Server: ");
-        at = put(at, server_header, strlen(server_header));
-        at = PUT(at, "\r\n");
-    }
+    at = put(at, common.data, common.size);
     if (type.size > 0) {
         at = PUT(at, "Content-Type: ");
         at = put(at, type.data, type.size);
@@ -139,9 +143,9 @@ static char *put_head(char *at, const struct weir_request *request, int status, 
     return PUT(at, "\r\n");
 }
 
-/* --- whole answers ------------------------------------------------------------------------------------ */
+/* --- whole answers ---------------------------------------------------------------------------- */
 
-static int check_answer(struct weir_request *request, int status, weir_str type, uint64_t size)
+static int check_answer(struct weir_request *request, int status, uint64_t size)
 {
     if (request->now.answer != WEIR__HTTP_ANSWER_NONE)
         return weir_fail(-EALREADY, "this request is answered already");
@@ -149,8 +153,6 @@ static int check_answer(struct weir_request *request, int status, weir_str type,
         return weir_fail(-EINVAL, "%d is no status to answer with; 200 to 599 are", status);
     if (has_no_body(status) && size > 0)
         return weir_fail(-EINVAL, "an answer with status %d has no body", status);
-    if (!weir__http_value_valid(type))
-        return weir_fail(-EINVAL, "a content type with a control character");
     return 0;
 }
 
@@ -167,12 +169,41 @@ static int add_body(struct weir__http_conn *conn, enum weir__http_payload payloa
     return 0;
 }
 
-int weir__http_compose(struct weir_request *request, int status, const char *content_type,
+/* Eight bytes at a time: none below the blank, no DEL, none above ASCII. False may also mean too
+ * short. */
+static bool is_plain(weir_str text)
+{
+    static const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+    if (text.size < 8)
+        return false; // not worth it
+    uint64_t seen = 0;
+    for (size_t at = 0;; at = at + 16 <= text.size ? at + 8 : text.size - 8) {
+        uint64_t word;
+        memcpy(&word, text.data + at, 8);
+        seen |= word | (word - ones * 0x20) | ((word ^ ones * 0x7f) - ones);
+        if (at + 8 == text.size)
+            return (seen & highs) == 0;
+    }
+}
+
+int weir__http_check_type(const char *content_type, weir_str *out_type)
+{
+    weir_str type = {"", 0};
+    if (content_type != NULL)
+        type = weir__str_from(content_type);
+    bool usual =
+        type.size > 0 && type.data[0] != ' ' && type.data[type.size - 1] != ' ' && is_plain(type);
+    if (!usual && !weir__http_value_valid(type))
+        return weir_fail(-EINVAL, "a content type with a control character");
+    *out_type = type;
+    return 0;
+}
+
+int weir__http_compose(struct weir_request *request, int status, weir_str type,
                        enum weir__http_payload payload, const void *data, uint64_t size)
 {
     struct weir__http_conn *conn = request->conn;
-    weir_str type = weir__str_from(content_type == NULL ? "" : content_type);
-    int rc = check_answer(request, status, type, size);
+    int rc = check_answer(request, status, size);
     if (rc < 0)
         return rc;
     bool pieces = payload == WEIR__HTTP_PAYLOAD_CHUNKED || payload == WEIR__HTTP_PAYLOAD_SIZED;
@@ -220,12 +251,12 @@ void weir__http_take_back(struct weir_request *request)
 void weir__http_answer_bare(struct weir__http_conn *conn, int status)
 {
     const char *reason = weir__http_reason(status);
-    char *room = weir__http_out_room(conn, HEAD_FIXED_BYTES);
+    char *room = weir__http_out_room(conn, HEAD_FIXED_BYTES + WEIR__HTTP_COMMON_BYTES);
     if (room == NULL)
         return; // there is no memory for a word: the client sees a close
-    weir_str date = weir__http_date_line(conn->server);
+    weir_str common = weir__http_common_lines(conn->server);
     char *at = put_status_line(room, status);
-    at = put(at, date.data, date.size);
+    at = put(at, common.data, common.size);
     at = PUT(at, "Content-Type: application/problem+json\r\nContent-Length: ");
     at = put_uint(at, strlen("{\"title\":\"\",\"status\":000}") + strlen(reason));
     if (status == 503)
@@ -240,7 +271,7 @@ void weir__http_answer_bare(struct weir__http_conn *conn, int status)
     conn->server->stats.status_count[status / 100]++;
 }
 
-/* --- fields ------------------------------------------------------------------------------------------- */
+/* --- fields ----------------------------------------------------------------------------------- */
 
 static bool is_servers_own(weir_str name)
 {
@@ -276,8 +307,8 @@ int weir__http_add_field(struct weir_request *request, weir_str name, weir_str v
     return 0;
 }
 
-/* Fields that tell of the answer that was meant, and would be wrong on a problem in its place: an error must
- * not be cached for an hour, or be taken for gzip. */
+/* Fields that tell of the answer that was meant, and would be wrong on a problem in its place: an
+ * error must not be cached for an hour, or be taken for gzip. */
 static bool is_of_content(weir_str name)
 {
     switch (weir__http_field_id(name)) {
@@ -333,33 +364,41 @@ int weir_respond_status(weir_request *request, int status)
     return 0;
 }
 
-/* --- what handlers call ------------------------------------------------------------------------------- */
+/* --- what handlers call ----------------------------------------------------------------------- */
 
 int weir_respond_bytes(weir_request *request, int status, const char *content_type,
                        const void *data, size_t size)
 {
-    return weir__http_compose(request, status, content_type, WEIR__HTTP_PAYLOAD_COPY, data, size);
+    weir_str type;
+    int rc = weir__http_check_type(content_type, &type);
+    return rc < 0 ? rc
+                  : weir__http_compose(request, status, type, WEIR__HTTP_PAYLOAD_COPY, data, size);
 }
 
 int weir_respond_kept(weir_request *request, int status, const char *content_type, const void *data,
                       size_t size)
 {
-    return weir__http_compose(request, status, content_type, WEIR__HTTP_PAYLOAD_KEEP, data, size);
+    weir_str type;
+    int rc = weir__http_check_type(content_type, &type);
+    return rc < 0 ? rc
+                  : weir__http_compose(request, status, type, WEIR__HTTP_PAYLOAD_KEEP, data, size);
 }
 
 int weir_respond_empty(weir_request *request, int status)
 {
-    return weir__http_compose(request, status, NULL, WEIR__HTTP_PAYLOAD_COPY, "", 0);
+    return weir__http_compose(request, status, (weir_str){"", 0}, WEIR__HTTP_PAYLOAD_COPY, "", 0);
 }
 
 int weir_respond_text(weir_request *request, int status, const char *text)
 {
-    return weir_respond_bytes(request, status, "text/plain; charset=utf-8", text, strlen(text));
+    return weir__http_compose(request, status, WEIR_STR("text/plain; charset=utf-8"),
+                              WEIR__HTTP_PAYLOAD_COPY, text, strlen(text));
 }
 
 int weir_respond_html(weir_request *request, int status, const char *html)
 {
-    return weir_respond_bytes(request, status, "text/html; charset=utf-8", html, strlen(html));
+    return weir__http_compose(request, status, WEIR_STR("text/html; charset=utf-8"),
+                              WEIR__HTTP_PAYLOAD_COPY, html, strlen(html));
 }
 
 int weir_respond_json(weir_request *request, int status, const weir_model *model, const void *value)
@@ -374,8 +413,8 @@ int weir_respond_json(weir_request *request, int status, const weir_model *model
         rc = weir_fail(rc, "the answer %s%s cannot be written as JSON: %s", model->name,
                        errors.items[0].pointer, errors.items[0].message);
     if (rc == 0)
-        rc = weir__http_compose(request, status, "application/json", WEIR__HTTP_PAYLOAD_COPY,
-                                json->data, json->size);
+        rc = weir__http_compose(request, status, WEIR_STR("application/json"),
+                                WEIR__HTTP_PAYLOAD_COPY, json->data, json->size);
     if (json->capacity > JSON_KEPT_BYTES_MAX) {
         weir__buffer_deinit(json);
         weir__buffer_init(json);

@@ -1,16 +1,16 @@
 /*
  * router.c - routes, compiled
  *
- * Every path is in a tree of segments; a path without names is also in a hash table, which answers the
- * usual request in one probe. Segments are compared decoded: `/%70rocess` is `/process`, while a `%2F`
- * stays inside its segment. A literal goes before a name, and where the literal's branch has no route
- * for the method, the name's is tried: `GET /checks/upload` may be `/checks/{id}`.
+ * Every path is in a tree of segments; a path without names is also in a hash table, which answers
+ * the usual request in one probe. Segments are compared decoded: `/%70rocess` is `/process`, while
+ * a `%2F` stays inside its segment. A literal goes before a name, and where the literal's branch
+ * has no route for the method, the name's is tried: `GET /checks/upload` may be `/checks/{id}`.
  *
  * Runs on  any thread; built by one, then only read.
  * Holds    1. A node has at most one child for each literal, and one for a name.
  *          2. The hash table has a power of two of places, at most half of them used.
- * Costs    a path without names: one hash, one comparison. With names: a comparison for each sibling on
- *          the way.
+ * Costs    a path without names: one hash, one comparison. With names: a comparison for each
+ *          sibling on the way.
  */
 #include "http/router.h"
 
@@ -25,10 +25,10 @@
 enum { PLACES_FIRST = 64 };
 
 struct node {
-    weir_str literal; /* of the segment that leads here; empty for a name's child and the root */
+    weir_str literal;   /* of the segment that leads here; empty for a name's child and the root */
     struct node *child; /* first literal child */
     struct node *sibling;
-    struct node *named; /* child for a name */
+    struct node *named;               /* child for a name */
     struct weir__http_route **routes; /* that end here, one for each method */
     size_t route_count;
 };
@@ -47,7 +47,7 @@ struct weir_router {
     size_t count;
 };
 
-/* --- hash table of whole paths ----------------------------------------------------------------- */
+/* --- hash table of whole paths ---------------------------------------------------------------- */
 
 static uint64_t hash_of(weir_str text)
 {
@@ -61,7 +61,8 @@ static uint64_t hash_of(weir_str text)
         hash ^= hash >> 32;
     }
     uint64_t word = 0;
-    memcpy(&word, data, left);
+    while (left > 0)
+        word = word << 8 | (unsigned char)data[--left];
     hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
     return hash ^ hash >> 29;
 }
@@ -122,7 +123,7 @@ static int add_whole(weir_router *router, weir_str path, const struct node *node
     return 0;
 }
 
-/* --- the tree ------------------------------------------------------------------------------------ */
+/* --- the tree --------------------------------------------------------------------------------- */
 
 /* Takes `/segment` off the front; false when nothing is left. */
 static bool next_segment(weir_str *rest, weir_str *out_segment)
@@ -223,9 +224,8 @@ static const struct weir__http_route *route_for(const struct node *node,
     const struct weir__http_route *get = NULL;
     for (size_t i = 0; i < node->route_count; i++) {
         const struct weir__http_route *route = node->routes[i];
-        if (route->method == method &&
-            (method != WEIR__HTTP_METHOD_OTHER ||
-             same(method_text, weir__str_from(route->public->method))))
+        if (route->method == method && (method != WEIR__HTTP_METHOD_OTHER ||
+                                        same(method_text, weir__str_from(route->public->method))))
             return route;
         if (route->method == WEIR__HTTP_METHOD_GET)
             get = route;
@@ -264,15 +264,18 @@ static bool walk_from(const struct node *node, weir_str rest, size_t param_count
 }
 
 void weir__http_router_match(const weir_router *router, enum weir__http_method method,
-                             weir_str method_text, weir_str path, struct weir__http_match *out_match)
+                             weir_str method_text, weir_str path,
+                             struct weir__http_match *out_match)
 {
     out_match->route = NULL;
     out_match->path_known = false;
+    out_match->literal = false;
     const struct node *whole = find_whole(router, path);
     if (whole != NULL && whole->route_count > 0) {
         out_match->path_known = true;
         out_match->route = route_for(whole, method, method_text);
-        if (out_match->route != NULL)
+        out_match->literal = out_match->route != NULL;
+        if (out_match->literal)
             return;
     }
     struct walk walk = {.method = method, .method_text = method_text, .match = out_match};
@@ -322,7 +325,7 @@ void weir__http_router_allow(const weir_router *router, weir_str path,
         allow_add(&allow, "OPTIONS");
 }
 
-/* --- building ------------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 static int bad_route(const weir_route *route, int rc, const char *why)
 {
@@ -353,7 +356,8 @@ static int take_name(struct weir__http_route *route, weir_str segment)
 {
     weir_str name = {segment.data + 1, segment.size - 2};
     if (!name_valid(name))
-        return bad_route(route->public, -EINVAL, "a name in braces has letters, digits, - and _ only");
+        return bad_route(route->public, -EINVAL,
+                         "a name in braces has letters, digits, - and _ only");
     for (size_t i = 0; i < route->param_count; i++)
         if (same(route->param_names[i], name))
             return bad_route(route->public, -EINVAL, "the same name stands in its path twice");
@@ -418,7 +422,8 @@ static int check_route(struct weir__http_route *route)
 {
     const weir_route *public = route->public;
     if (public->path == NULL || public->method == NULL)
-        return weir_fail(-EINVAL, "a route without %s", public->path == NULL ? "a path" : "a method");
+        return weir_fail(-EINVAL, "a route without %s",
+                         public->path == NULL ? "a path" : "a method");
     if (!weir__http_token_valid(weir__str_from(public->method)))
         return bad_route(public, -EINVAL, "not a method");
     if (strcmp(public->method, "CONNECT") == 0)
@@ -457,7 +462,8 @@ static int add_to_tree(weir_router *router, struct weir__http_route *route)
     }
     for (size_t i = 0; i < node->route_count; i++)
         if (strcmp(node->routes[i]->public->method, route->public->method) == 0)
-            return bad_route(route->public, -EEXIST, "there is one for this method and path already");
+            return bad_route(route->public, -EEXIST,
+                             "there is one for this method and path already");
     int rc = route->param_count > 0 ? 0 : add_whole(router, path, node);
     if (rc < 0)
         return rc;

@@ -28,14 +28,16 @@ struct weir__http_route {
 
 /* The outcome of a look. */
 struct weir__http_match {
-    const struct weir__http_route *route; /* NULL: none */
-    bool path_known;                      /* the path has routes, for other methods */
+    const struct weir__http_route *route;   /* NULL: none */
+    bool literal;                           /* the path is the route's, byte by byte */
+    bool path_known;                        /* the path has routes, for other methods */
     weir_str params[WEIR__HTTP_PARAMS_MAX]; /* raw, in the order of the route's names */
 };
 
 /* Find the route of a request. `path` is raw; a HEAD finds the GET. Never fails. */
 void weir__http_router_match(const weir_router *router, enum weir__http_method method,
-                             weir_str method_text, weir_str path, struct weir__http_match *out_match);
+                             weir_str method_text, weir_str path,
+                             struct weir__http_match *out_match);
 /* The value of Allow for a path: `GET, HEAD, OPTIONS`. */
 void weir__http_router_allow(const weir_router *router, weir_str path,
                              char out_text[WEIR__HTTP_ALLOW_BYTES]);

@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include "base/sys.h"
 #include "http/request.h"
 #include "http/server.h"
@@ -25,7 +26,10 @@ enum {
     FREE_REQUESTS_MAX = 64,
     FREE_CONNS_MAX = 1024, /* 512 KiB */
     DESCRIPTORS_PERCENT = 80,
+    SERVER_HEADER_MAX = 64,
 };
+_Static_assert(WEIR__HTTP_COMMON_BYTES >= 6 + WEIR__HTTP_DATE_BYTES + 2 + 8 + SERVER_HEADER_MAX + 2,
+               "the lines that all answers share have room");
 
 static const weir_model_table *no_fields(void)
 {
@@ -36,31 +40,37 @@ static const weir_model_table *no_fields(void)
 const weir_model weir_none_weir_model = {
     .name = "weir_none", .size = sizeof(weir_none), .table = no_fields};
 
-/* --- free lists -------------------------------------------------------------------------------------- */
+/* --- free lists ------------------------------------------------------------------------------- */
+
+enum { POOLED_ROOM = WEIR__HTTP_BLOCK_BYTES - (int)sizeof(struct weir__http_block) };
+
+static struct weir__http_block *new_block(size_t room)
+{
+    size_t size;
+    if (__builtin_add_overflow(room, sizeof(struct weir__http_block), &size))
+        return NULL;
+    struct weir__http_block *block = weir__base_alloc(size);
+    if (block == NULL)
+        return NULL;
+    block->data = block->memory;
+    block->capacity = room;
+    block->pooled = room == POOLED_ROOM;
+    return block;
+}
 
 struct weir__http_block *weir__http_block_take(weir_http_server *server, size_t bytes)
 {
-    enum { ROOM = WEIR__HTTP_BLOCK_BYTES - (int)sizeof(struct weir__http_block) };
-    struct weir__http_block *block = NULL;
-    size_t room = bytes <= ROOM ? ROOM : bytes;
-    if (room == ROOM && server->free_blocks != NULL) {
-        block = server->free_blocks;
+    struct weir__http_block *block = server->free_blocks;
+    if (bytes <= POOLED_ROOM && block != NULL) {
         server->free_blocks = block->next;
         server->free_block_count--;
     } else {
-        size_t size;
-        if (__builtin_add_overflow(room, sizeof *block, &size))
-            return NULL;
-        block = weir__base_alloc(size);
+        block = new_block(bytes <= POOLED_ROOM ? POOLED_ROOM : bytes);
         if (block == NULL)
             return NULL;
     }
     block->next = NULL;
-    block->data = block->memory;
-    block->capacity = room;
-    block->pooled = room == ROOM;
     block->start = block->ready = block->end = 0;
-    block->resume = (struct weir__http_resume){0};
     return block;
 }
 
@@ -70,6 +80,8 @@ void weir__http_block_give(weir_http_server *server, struct weir__http_block *bl
         weir__base_free(block);
         return;
     }
+    block->data = block->memory; // it may have stood for kept bytes
+    block->capacity = POOLED_ROOM;
     block->next = server->free_blocks;
     server->free_blocks = block;
     server->free_block_count++;
@@ -180,26 +192,35 @@ static void free_lists(weir_http_server *server)
     weir__buffer_deinit(&server->json);
 }
 
-/* --- what all answers share ---------------------------------------------------------------------------- */
+/* --- what all answers share ------------------------------------------------------------------- */
 
-static void write_date(weir_http_server *server)
+static void write_common(weir_http_server *server)
 {
     int64_t wall_ns = weir__base_wall_now();
-    char *text = server->date;
-    server->date_size = 0;
-    server->date_until_ns = server->loop->now_ns + WEIR_SEC - wall_ns % WEIR_SEC;
-    memcpy(text, "Date: ", 6);
-    if (weir__http_date_format(wall_ns / WEIR_SEC, text + 6) < 0)
-        return; // a clock beyond the year 9999: RFC 9110 section 6.6.1 allows to say nothing
-    memcpy(text + 6 + WEIR__HTTP_DATE_BYTES, "\r\n", 2);
-    server->date_size = 6 + WEIR__HTTP_DATE_BYTES + 2;
+    char *at = server->common;
+    server->common_until_ns = server->loop->now_ns + WEIR_SEC - wall_ns % WEIR_SEC;
+    // Beyond the year 9999 RFC 9110 section 6.6.1 allows to say nothing.
+    if (weir__http_date_format(wall_ns / WEIR_SEC, at + 6) == 0) {
+        memcpy(at, "Date: ", 6);
+        memcpy(at + 6 + WEIR__HTTP_DATE_BYTES, "\r\n", 2);
+        at += 6 + WEIR__HTTP_DATE_BYTES + 2;
+    }
+    size_t name_size =
+        server->options.server_header == NULL ? 0 : strlen(server->options.server_header);
+    if (name_size > 0) {
+        memcpy(at, "Server: ", 8);
+        memcpy(at + 8, server->options.server_header, name_size);
+        memcpy(at + 8 + name_size, "\r\n", 2);
+        at += 8 + name_size + 2;
+    }
+    server->common_size = (size_t)(at - server->common);
 }
 
-weir_str weir__http_date_line(weir_http_server *server)
+weir_str weir__http_common_lines(weir_http_server *server)
 {
-    if (server->loop->now_ns >= server->date_until_ns)
-        write_date(server);
-    return (weir_str){server->date, server->date_size};
+    if (server->loop->now_ns >= server->common_until_ns)
+        write_common(server);
+    return (weir_str){server->common, server->common_size};
 }
 
 void weir__http_limit_hit(weir_http_server *server, weir_http_limit limit,
@@ -247,7 +268,7 @@ static void flush_dirty(struct weir__alarm *alarm)
         weir__http_out_start(WEIR__CONTAINER(node, struct weir__http_conn, dirty));
 }
 
-/* --- limits ----------------------------------------------------------------------------------------------- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static int set_size(size_t *limit, size_t otherwise)
 {
@@ -292,11 +313,16 @@ static int set_limits(weir_http_limits *limits)
         int64_t *limit_ns;
         int64_t otherwise_ns;
     } times[] = {
-        {&limits->first_byte_timeout_ns, 10 * WEIR_SEC}, {&limits->head_timeout_ns, 10 * WEIR_SEC},
-        {&limits->body_idle_timeout_ns, 15 * WEIR_SEC},  {&limits->body_rate_grace_ns, 10 * WEIR_SEC},
-        {&limits->handler_timeout_ns, 30 * WEIR_SEC},    {&limits->write_timeout_ns, 30 * WEIR_SEC},
-        {&limits->idle_timeout_ns, 75 * WEIR_SEC},       {&limits->conn_age_max_ns, WEIR_HOUR},
-        {&limits->linger_timeout_ns, 2 * WEIR_SEC},      {&limits->heartbeat_ns, 15 * WEIR_SEC},
+        {&limits->first_byte_timeout_ns, 10 * WEIR_SEC},
+        {&limits->head_timeout_ns, 10 * WEIR_SEC},
+        {&limits->body_idle_timeout_ns, 15 * WEIR_SEC},
+        {&limits->body_rate_grace_ns, 10 * WEIR_SEC},
+        {&limits->handler_timeout_ns, 30 * WEIR_SEC},
+        {&limits->write_timeout_ns, 30 * WEIR_SEC},
+        {&limits->idle_timeout_ns, 75 * WEIR_SEC},
+        {&limits->conn_age_max_ns, WEIR_HOUR},
+        {&limits->linger_timeout_ns, 2 * WEIR_SEC},
+        {&limits->heartbeat_ns, 15 * WEIR_SEC},
         {&limits->drain_grace_ns, 200 * WEIR_MS},
     };
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
@@ -305,7 +331,18 @@ static int set_limits(weir_http_limits *limits)
     return 0;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------ */
+static int check_server_header(const char *value)
+{
+    if (value == NULL)
+        return 0;
+    if (strlen(value) > SERVER_HEADER_MAX ||
+        !weir__http_field_valid(WEIR_STR("Server"), weir__str_from(value)))
+        return weir_fail(-EINVAL, "server_header is no value of a field, or has more than %d bytes",
+                         SERVER_HEADER_MAX);
+    return 0;
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void end_silence(struct weir__alarm *alarm);
 
@@ -323,7 +360,9 @@ int weir_http_server_open(const weir_router *router, const weir_http_server_opti
         server->options = *options;
     if (server->options.name == NULL)
         server->options.name = "http";
-    int rc = set_limits(&server->options.limits);
+    int rc = check_server_header(server->options.server_header);
+    if (rc == 0)
+        rc = set_limits(&server->options.limits);
     if (rc < 0)
         goto free_server;
     const weir_http_limits *limits = &server->options.limits;
@@ -354,7 +393,7 @@ free_server:
     return rc;
 }
 
-/* --- accepting ------------------------------------------------------------------------------------------------ */
+/* --- accepting -------------------------------------------------------------------------------- */
 
 /* Make room by closing the connection that has been idle for the longest time. */
 static void close_oldest(weir_http_server *server)
@@ -364,7 +403,8 @@ static void close_oldest(weir_http_server *server)
     weir__http_conn_drop(WEIR__CONTAINER(server->idle.next, struct weir__http_conn, link));
 }
 
-/* Checkpoint: until one more connection is allowed. Meanwhile newcomers wait in the kernel's queue. */
+/* Checkpoint: until one more connection is allowed. Meanwhile newcomers wait in the kernel's
+ * queue. */
 static int wait_for_room(weir_http_server *server)
 {
     if (server->stats.conn_count < server->options.limits.connections_max)
@@ -448,7 +488,7 @@ int weir_http_server_adopt(weir_http_server *server, int fd)
                                 known ? (const struct sockaddr *)(const void *)&peer : NULL);
 }
 
-/* --- draining --------------------------------------------------------------------------------------------------- */
+/* --- draining --------------------------------------------------------------------------------- */
 
 static void each_conn(struct weir__list *list, void (*fn)(struct weir__http_conn *conn))
 {
@@ -509,9 +549,9 @@ void weir_http_server_drain(weir_http_server *server)
     stop_accepting(server);
     each_conn(&server->idle, close_silent);
     if (!weir__list_empty(&server->idle))
-        weir__core_alarm_set(server->loop, &server->drain_alarm,
-                             weir__base_add_ns(server->loop->now_ns,
-                                               server->options.limits.drain_grace_ns));
+        weir__core_alarm_set(
+            server->loop, &server->drain_alarm,
+            weir__base_add_ns(server->loop->now_ns, server->options.limits.drain_grace_ns));
 }
 
 int weir_http_server_wait_idle(weir_http_server *server)
@@ -524,7 +564,7 @@ int weir_http_server_wait_idle(weir_http_server *server)
     return rc;
 }
 
-/* --- closing ------------------------------------------------------------------------------------------------------- */
+/* --- closing ---------------------------------------------------------------------------------- */
 
 static int may_close(const weir_http_server *server)
 {

@@ -13,17 +13,18 @@
  *     stream.c    answers that are sent piece by piece, events
  *
  * A connection at rest is one record of at most 512 bytes: no task, no stack, no buffer. When bytes
- * come, a task is spawned that reads heads, runs handlers on its own stack, collects the answers in one
- * block and sends them together; when nothing is left to do it ends, and the connection rests again. So
- * all busy connections of a loop share a few hot stacks and blocks.
+ * come, a task is spawned that reads heads, runs handlers on its own stack, collects the answers in
+ * one block and sends them together; when nothing is left to do it ends, and the connection rests
+ * again. So all busy connections of a loop share a few hot stacks and blocks.
  *
- * Everything runs on the loop's own thread. Tasks: weir__http_serve and all it calls. Callbacks outside
- * tasks, which never park: a stream's on_ready and on_closed, alarms, a sender's done.
+ * Everything runs on the loop's own thread. Tasks: weir__http_serve and all it calls. Callbacks
+ * outside tasks, which never park: a stream's on_ready and on_closed, alarms, a sender's done.
  *
- * Holds  1. A connection is BUSY exactly while a task serves it, spawned and not yet ended; only that
+ * Holds  1. A connection is BUSY exactly while a task serves it, spawned and not yet ended; only
+ *        that
  *           task touches its input and its request.
- *        2. Bytes of an answer leave only when they are final: an answer is committed when its handler
- *           has returned, a stream's piece when it was written.
+ *        2. Bytes of an answer leave only when they are final: an answer is committed when its
+ *           handler has returned, a stream's piece when it was written.
  *        3. The descriptor is closed when no send is under way, and the record freed after that.
  */
 #ifndef WEIR__HTTP_SERVER_H
@@ -46,9 +47,10 @@ enum {
     WEIR__HTTP_BLOCK_BYTES = 4096, /* with its header */
     WEIR__HTTP_ID_BYTES = 27,
     WEIR__HTTP_PEER_BYTES = 64,
+    WEIR__HTTP_COMMON_BYTES = 128,
 };
 
-/* --- records ------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 /* Bytes that have come and are not consumed, or that are to be sent. */
 struct weir__http_block {
@@ -79,28 +81,29 @@ struct weir__http_conn {
     struct weir__alarm alarm; /* looked at when it fires: it may be early, never late */
     weir_http_server *server;
     struct weir__http_conn *next_free;
-    struct weir_request *request;   /* while BUSY */
-    struct weir__http_block *in;    /* NULL: nothing */
-    struct weir__http_block *out;   /* first of a chain; NULL: nothing */
+    struct weir_request *request; /* while BUSY */
+    struct weir__http_block *in;  /* NULL: nothing */
+    struct weir__http_block *out; /* first of a chain; NULL: nothing */
     struct weir__http_block *out_last;
-    struct weir__http_block *mark;  /* not dropped: behind it lies an answer that may be taken back */
-    weir_task *out_waiter;          /* parked until everything ready is sent */
-    struct weir__list link;         /* in server->idle or server->busy */
-    struct weir__list dirty;        /* in server->dirty: to be flushed within a millisecond */
-    int64_t expires_at_ns;          /* its age limit */
-    int64_t since_ns;               /* of the state */
-    int64_t head_since_ns;          /* first byte of a head that is not complete; 0: none */
-    int64_t sending_since_ns;       /* of the last progress of the send under way */
-    size_t sending_seen;            /* bytes of it that were sent then */
+    struct weir__http_block *mark; /* not dropped: behind it lies an answer that may be taken
+                                       back */
+    weir_task *out_waiter;         /* parked until everything ready is sent */
+    struct weir__list link;        /* in server->idle or server->busy */
+    struct weir__list dirty;       /* in server->dirty: to be flushed within a millisecond */
+    int64_t expires_at_ns;         /* its age limit */
+    int64_t since_ns;              /* of the state */
+    int64_t head_since_ns;         /* first byte of a head that is not complete; 0: none */
+    int64_t sending_since_ns;      /* of the last progress of the send under way */
+    size_t sending_seen;           /* bytes of it that were sent then */
     uint32_t request_count;
     uint8_t state;
-    bool sending;      /* a send is under way: of the first block, or */
-    bool sending_own;  /* one that its task waits for */
-    bool working;      /* counted in server->working_count */
-    bool finishing;    /* no further request: close when all is sent */
-    bool lingering;    /* and read on for a while when closing */
-    bool reset;        /* close with a reset: the client must see that something is missing */
-    int write_error;   /* a send has failed: nothing can be sent any more */
+    bool sending;     /* a send is under way: of the first block, or */
+    bool sending_own; /* one that its task waits for */
+    bool working;     /* counted in server->working_count */
+    bool finishing;   /* no further request: close when all is sent */
+    bool lingering;   /* and read on for a while when closing */
+    bool reset;       /* close with a reset: the client must see that something is missing */
+    int write_error;  /* a send has failed: nothing can be sent any more */
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
@@ -126,18 +129,18 @@ struct weir__http_extra {
 
 struct weir__http_body {
     enum weir__http_body_kind kind;
-    bool done;            /* its end was read */
-    bool wants_continue;  /* the client waits for 100 before it sends */
-    bool collected;       /* all of it is in `whole` */
-    int error;            /* why it will never be whole; sticky */
-    int status;           /* what that is answered with */
-    uint64_t left;        /* of a known length */
-    uint64_t received;    /* without chunk framing */
+    bool done;           /* its end was read */
+    bool wants_continue; /* the client waits for 100 before it sends */
+    bool collected;      /* all of it is in `whole` */
+    int error;           /* why it will never be whole; sticky */
+    int status;          /* what that is answered with */
+    uint64_t left;       /* of a known length */
+    uint64_t received;   /* without chunk framing */
     uint64_t bytes_max;
-    int64_t waited_ns;    /* for the client, in all */
+    int64_t waited_ns; /* for the client, in all */
     struct weir__http_chunked chunked;
     weir_str whole;
-    size_t whole_read;    /* handed out by weir_body_read() */
+    size_t whole_read; /* handed out by weir_body_read() */
     struct weir__buffer buffer;
 };
 
@@ -145,19 +148,19 @@ struct weir__http_body {
 struct weir__http_request_state {
     int64_t begun_at_ns;
     enum weir__http_answer answer;
-    int status;         /* of the answer */
-    int wanted_status;  /* weir_respond_status() */
+    int status;        /* of the answer */
+    int wanted_status; /* weir_respond_status() */
     int handler_rc;
-    bool in_flight;     /* counted */
+    bool in_flight; /* counted */
     bool has_head;
-    bool head_method;   /* HEAD: no body is sent */
-    bool closing;       /* the answer says Connection: close, or the like */
+    bool head_method; /* HEAD: no body is sent */
+    bool closing;     /* the answer says Connection: close, or the like */
     bool cut;
-    bool gone;          /* the client is */
+    bool gone; /* the client is */
     bool sse;
-    bool sse_retired;   /* its last words are written */
-    bool chunked;       /* stream */
-    bool sized;         /* stream of a known length */
+    bool sse_retired; /* its last words are written */
+    bool chunked;     /* stream */
+    bool sized;       /* stream of a known length */
     bool scope_entered;
     bool timeout_is_routes; /* the route's own limit also holds for a stream */
     uint64_t stream_left;
@@ -170,12 +173,12 @@ struct weir__http_request_state {
     const void *query_model;
     weir_model_pair *query_pairs; /* decoded; NULL: not yet */
     size_t query_count;
-    bool query_parsed;
-    const char *param_texts[WEIR__HTTP_PARAMS_MAX];
     const char *target_text;
     const char *host_text;
+    /* from here on made when they are asked for */
     char id[WEIR__HTTP_ID_BYTES];
     char peer[WEIR__HTTP_PEER_BYTES];
+    const char *param_texts[WEIR__HTTP_PARAMS_MAX]; /* as many as the route has names */
     size_t mark_end; /* where the answer begins in conn->mark, for taking it back */
 };
 
@@ -226,9 +229,9 @@ struct weir_http_server {
     struct weir__arena_pool arena_pool;
     struct weir__buffer json; /* answers are encoded here; nobody parks meanwhile */
 
-    int64_t date_until_ns;
-    char date[40]; /* `Date: ...` with its CR LF */
-    size_t date_size;
+    int64_t common_until_ns;
+    size_t common_size;
+    char common[WEIR__HTTP_COMMON_BYTES]; /* lines that all answers share: Date, Server */
     uint64_t random_state;
     bool retiring;
     bool draining;
@@ -236,33 +239,40 @@ struct weir_http_server {
     weir_http_server_stats stats;
 };
 
-/* --- server.c ------------------------------------------------------------------------------------- */
+/* --- server.c --------------------------------------------------------------------------------- */
 
 void weir__http_limit_hit(weir_http_server *server, weir_http_limit limit,
                           struct weir__http_conn *conn);
 /* A block with room for at least `bytes`; NULL: no memory. */
-struct weir__http_block *weir__http_block_take(weir_http_server *server, size_t bytes) WEIR_MUST_CHECK;
+struct weir__http_block *weir__http_block_take(weir_http_server *server, size_t bytes)
+    WEIR_MUST_CHECK;
 void weir__http_block_give(weir_http_server *server, struct weir__http_block *block);
 struct weir_request *weir__http_request_take(weir_http_server *server) WEIR_MUST_CHECK;
 void weir__http_request_give(weir_http_server *server, struct weir_request *request);
-/* `Date: Sun, 06 Nov 1994 08:49:37 GMT` and CR LF, right to the second. */
-weir_str weir__http_date_line(weir_http_server *server);
+/* The lines that all answers share; the date is right to the second. */
+weir_str weir__http_common_lines(weir_http_server *server);
 /* A record to fill, all zero; NULL: no memory. */
 struct weir__http_conn *weir__http_conn_take(weir_http_server *server) WEIR_MUST_CHECK;
 /* A connection has ended: its record goes back, and who waits for room hears it. */
 void weir__http_conn_give(weir_http_server *server, struct weir__http_conn *conn);
 void weir__http_server_quiet(weir_http_server *server); /* working_count is 0 */
 
-/* --- conn.c --------------------------------------------------------------------------------------- */
+/* --- conn.c ----------------------------------------------------------------------------------- */
 
 /* Takes fd, also on failure. */
-int weir__http_conn_open(weir_http_server *server, int fd, const struct sockaddr *peer) WEIR_MUST_CHECK;
+int weir__http_conn_open(weir_http_server *server, int fd, const struct sockaddr *peer)
+    WEIR_MUST_CHECK;
 /* Close without another word; the record goes in a later turn. Not while a task serves it. */
 void weir__http_conn_drop(struct weir__http_conn *conn);
 /* Everything ready has been sent, or can never be. */
 void weir__http_conn_sent(struct weir__http_conn *conn);
 /* A deadline of the connection lies at this instant. */
 void weir__http_conn_watch(struct weir__http_conn *conn, int64_t at_ns);
+/*
+ * The time of its handler is up at this instant. Watched by the connection's alarm, which stands
+ * anyway: so a limit costs no timer of its own. The scope of the request shows it.
+ */
+void weir__http_conn_limit_handler(struct weir__http_conn *conn, int64_t deadline_ns);
 /* The client will never read an answer: end what the handler waits for. */
 void weir__http_conn_gone(struct weir__http_conn *conn);
 /* Whether it ever sent a byte, or one of late: a request may be under way. */
@@ -273,12 +283,12 @@ static inline bool weir__http_conn_ended(const struct weir__http_conn *conn)
     return conn->stream.rx.eof || conn->stream.rx.error < 0;
 }
 
-/* --- input.c -------------------------------------------------------------------------------------- */
+/* --- input.c ---------------------------------------------------------------------------------- */
 
 /*
  * The next head, parsed into the request.
- * Returns  1 there is one; 0 not yet, or never if the peer has finished; -EBADMSG refused (request->fail);
- *          -ENOMEM
+ * Returns  1 there is one; 0 not yet, or never if the peer has finished; -EBADMSG refused
+ *          (request->fail); -ENOMEM
  */
 int weir__http_read_head(struct weir_request *request) WEIR_MUST_CHECK;
 bool weir__http_input_empty(struct weir__http_conn *conn);
@@ -286,7 +296,8 @@ void weir__http_input_release(struct weir__http_conn *conn); /* the block, when 
 /* Prepare the body of the head that was just read. */
 void weir__http_body_begin(struct weir_request *request, uint64_t bytes_max);
 /* Checkpoint: as weir_body_read(). */
-ssize_t weir__http_body_pull(struct weir_request *request, void *buffer, size_t size) WEIR_MUST_CHECK;
+ssize_t weir__http_body_pull(struct weir_request *request, void *buffer, size_t size)
+    WEIR_MUST_CHECK;
 /* Whether collecting it takes no waiting. */
 bool weir__http_body_is_here(const struct weir_request *request);
 /* Checkpoint: all of it into body.whole. 0, or as weir_body_read(). */
@@ -297,7 +308,7 @@ bool weir__http_body_skippable(const struct weir_request *request);
 bool weir__http_body_skip(struct weir_request *request);
 void weir__http_body_end(struct weir_request *request);
 
-/* --- output.c -------------------------------------------------------------------------------------- */
+/* --- output.c --------------------------------------------------------------------------------- */
 
 /* Room for `bytes` in one piece at the end of the chain; NULL: no memory. */
 char *weir__http_out_room(struct weir__http_conn *conn, size_t bytes) WEIR_MUST_CHECK;
@@ -306,7 +317,8 @@ static inline void weir__http_out_wrote(struct weir__http_conn *conn, size_t byt
     conn->out_last->end += bytes;
 }
 /* Bytes that stay where they are until they are sent. */
-int weir__http_out_keep(struct weir__http_conn *conn, const void *data, size_t size) WEIR_MUST_CHECK;
+int weir__http_out_keep(struct weir__http_conn *conn, const void *data, size_t size)
+    WEIR_MUST_CHECK;
 /* Bytes that may leave: everything written so far. */
 void weir__http_out_commit(struct weir__http_conn *conn);
 /* Remember where the chain ends; what is written behind it may be taken back until the commit. */
@@ -319,16 +331,17 @@ bool weir__http_out_has_kept(const struct weir__http_conn *conn);
 void weir__http_out_start(struct weir__http_conn *conn);
 /* Within a millisecond, unless it is sent earlier. */
 void weir__http_out_soon(struct weir__http_conn *conn);
-/* Checkpoint: until all that is ready is sent. `taken`: not to be left early. 0, -EPIPE, -ETIMEDOUT,
- * -ECANCELED. */
+/* Checkpoint: until all that is ready is sent. `taken`: not to be left early. 0, -EPIPE,
+ * -ETIMEDOUT, -ECANCELED. */
 int weir__http_out_wait(struct weir__http_conn *conn, bool taken) WEIR_MUST_CHECK;
 /* Checkpoint: what is ready, then these. Errors as above; a part of it may have been sent. */
-int weir__http_out_send(struct weir__http_conn *conn, const weir_str *parts, size_t count) WEIR_MUST_CHECK;
+int weir__http_out_send(struct weir__http_conn *conn, const weir_str *parts, size_t count)
+    WEIR_MUST_CHECK;
 /* The connection rests: blocks that are sent go back. */
 void weir__http_out_rest(struct weir__http_conn *conn);
 void weir__http_out_discard(struct weir__http_conn *conn); /* nothing is being sent */
 
-/* --- handler.c ------------------------------------------------------------------------------------- */
+/* --- handler.c -------------------------------------------------------------------------------- */
 
 /* Everything from a head that was read to its answer, committed. */
 void weir__http_handle(struct weir_request *request);
@@ -338,7 +351,7 @@ void weir__http_report_access(struct weir_request *request);
 /* When the time of a handler that began now would be up. */
 int64_t weir__http_time_limit_at_ns(const struct weir_request *request);
 
-/* --- response.c ------------------------------------------------------------------------------------ */
+/* --- response.c ------------------------------------------------------------------------------- */
 
 enum weir__http_payload {
     WEIR__HTTP_PAYLOAD_COPY,
@@ -347,25 +360,30 @@ enum weir__http_payload {
     WEIR__HTTP_PAYLOAD_SIZED,   /* pieces follow; size is known */
 };
 
-/* Write the head of an answer, and its body if it is whole. 0, -EINVAL, -EALREADY, -ENOMEM. */
-int weir__http_compose(struct weir_request *request, int status, const char *content_type,
-                       enum weir__http_payload payload, const void *data, uint64_t size) WEIR_MUST_CHECK;
+/* -EINVAL: a handler's content type that could end its line. NULL is an empty one. */
+int weir__http_check_type(const char *content_type, weir_str *out_type) WEIR_MUST_CHECK;
+/* Write the head of an answer, and its body if it is whole. An empty type is not said. 0, -EINVAL,
+ * -EALREADY, -ENOMEM. */
+int weir__http_compose(struct weir_request *request, int status, weir_str type,
+                       enum weir__http_payload payload, const void *data, uint64_t size)
+    WEIR_MUST_CHECK;
 void weir__http_take_back(struct weir_request *request);
 /* A field of the server's own; as weir_respond_header() without the checks. */
-int weir__http_add_field(struct weir_request *request, weir_str name, weir_str value) WEIR_MUST_CHECK;
+int weir__http_add_field(struct weir_request *request, weir_str name, weir_str value)
+    WEIR_MUST_CHECK;
 /* Fields of an answer that is not given after all, such as ETag and Location. */
 void weir__http_drop_content_fields(struct weir_request *request);
 /* A whole answer without memory or a request, for those that there is no room for: committed. */
 void weir__http_answer_bare(struct weir__http_conn *conn, int status);
 
-/* --- problem.c ------------------------------------------------------------------------------------- */
+/* --- problem.c -------------------------------------------------------------------------------- */
 
-/* Answer with a problem, in place of an answer that is composed and not committed. Never fails for want of
- * memory: then the answer is bare. */
+/* Answer with a problem, in place of an answer that is composed and not committed. Never fails for
+ * want of memory: then the answer is bare. */
 void weir__http_problem(struct weir_request *request, int status, const char *type,
                         const weir_model_errors *errors, const char *detail);
 
-/* --- stream.c -------------------------------------------------------------------------------------- */
+/* --- stream.c --------------------------------------------------------------------------------- */
 
 /* The end of a stream: 0, or a negative errno when the client must see a cut. */
 int weir__http_stream_close(struct weir_request *request, int rc) WEIR_MUST_CHECK;

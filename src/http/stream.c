@@ -1,12 +1,14 @@
 /*
  * stream.c - answers that are sent piece by piece, and events
  *
- * Small pieces go into the connection's block, each as a chunk of its own, and leave together within a
- * millisecond (events: at once). A piece that has no room there is sent from where it lies, with what
- * waits before it, and the task waits for that: a client that reads slowly holds its own handler up.
+ * Small pieces go into the connection's block, each as a chunk of its own, and leave together
+ * within a millisecond (events: at once). A piece that has no room there is sent from where it
+ * lies, with what waits before it, and the task waits for that: a client that reads slowly holds
+ * its own handler up.
  *
  * Runs on  the connection's task; weir__http_sse_beat() and weir__http_sse_retire() in callbacks.
- * Holds    1. Between two pieces the chain of blocks ends at a whole chunk, so that a callback may add one.
+ * Holds    1. Between two pieces the chain of blocks ends at a whole chunk, so that a callback may
+ *          add one.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,11 +22,12 @@
 
 enum {
     CHUNK_FRAME_BYTES = 16 + 4, /* size and two line ends */
-    RETRY_LEAST_MS = 1000,      /* after a drain clients come back over some seconds, not all at once */
+    RETRY_LEAST_MS = 1000,      /* after a drain clients come back over some seconds, not all at
+                                   once */
     RETRY_SPREAD_MS = 4000,
 };
 
-/* --- chunks -------------------------------------------------------------------------------------------- */
+/* --- chunks ----------------------------------------------------------------------------------- */
 
 /* `1f4` and CR LF. */
 static size_t write_size(char *at, uint64_t size)
@@ -89,7 +92,7 @@ static int send_piece(struct weir_request *request, const void *data, size_t siz
     return rc;
 }
 
-/* --- beginning ------------------------------------------------------------------------------------------- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 static int begin_stream(struct weir_request *request, int status, const char *content_type,
                         enum weir__http_payload payload, uint64_t size)
@@ -98,7 +101,10 @@ static int begin_stream(struct weir_request *request, int status, const char *co
         return weir_fail(-EINVAL, "an answer with status %d has no body to stream", status);
     if (request->now.gone)
         return -EPIPE;
-    int rc = weir__http_compose(request, status, content_type, payload, NULL, size);
+    weir_str type;
+    int rc = weir__http_check_type(content_type, &type);
+    if (rc == 0)
+        rc = weir__http_compose(request, status, type, payload, NULL, size);
     if (rc < 0)
         return rc;
     struct weir__http_conn *conn = request->conn;
@@ -125,7 +131,7 @@ int weir_stream_begin_sized(weir_request *request, int status, const char *conte
     return begin_stream(request, status, content_type, WEIR__HTTP_PAYLOAD_SIZED, size);
 }
 
-/* --- writing --------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static int check_open(const struct weir_request *request)
 {
@@ -184,7 +190,7 @@ int weir_stream_flush(weir_request *request)
     return request->conn->write_error;
 }
 
-/* --- ending ------------------------------------------------------------------------------------------------ */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 int weir_stream_end(weir_request *request)
 {
@@ -220,7 +226,7 @@ int weir__http_stream_close(struct weir_request *request, int rc)
     return weir_stream_end(request);
 }
 
-/* --- events ---------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 int weir_sse_begin(weir_request *request)
 {

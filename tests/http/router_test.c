@@ -67,7 +67,8 @@ TEST(a_path_finds_its_route)
     EXPECT_STR("/", found("GET", "/"));
     EXPECT_STR("/checks", found("GET", "/checks"));
     EXPECT_STR("/checks", found("PURGE", "/checks"));
-    EXPECT_STR("POST", match.route == NULL ? "" : (found("POST", "/checks"), match.route->public->method));
+    EXPECT_STR("POST",
+               match.route == NULL ? "" : (found("POST", "/checks"), match.route->public->method));
     EXPECT_STR("/checks/{id}", found("GET", "/checks/17"));
     EXPECT(param_is(0, "17"));
     EXPECT_STR("/checks/{id}", found("DELETE", "/checks/upload"));
@@ -176,7 +177,8 @@ TEST(routes_that_cannot_be_are_refused)
         {.method = "GET", .path = "/", .fn = handle, .handler = &take_broken},
         {.method = "GET", .path = "/", .fn = handle, .status = 100},
         {.method = "GET", .path = "/", .fn = handle, .status = 600},
-        {.method = "GET", .path = "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}/{j}/{k}/{l}/{m}/{n}/{o}/{p}/{q}",
+        {.method = "GET",
+         .path = "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}/{j}/{k}/{l}/{m}/{n}/{o}/{p}/{q}",
          .fn = handle},
         {.method = "GET", .fn = handle},
         {.path = "/", .fn = handle},

@@ -34,7 +34,18 @@ static int slow_number(weir_request *request)
     return rc < 0 ? rc : weir_respond_text(request, 200, weir_request_param(request, "number"));
 }
 
+static bool released;
+
+static int held_number(weir_request *request)
+{
+    int rc = 0;
+    while (rc == 0 && !released)
+        rc = weir_sleep(1);
+    return rc < 0 ? rc : weir_respond_text(request, 200, weir_request_param(request, "number"));
+}
+
 static const weir_route routes[] = {
+    WEIR_GET("/held/{number}", held_number),
     WEIR_GET("/", hello),
     WEIR_POST("/echo", echo),
     WEIR_GET("/number/{number}", show_number),
@@ -132,21 +143,24 @@ IO_TEST(answers_leave_while_the_next_handler_waits)
     struct client client;
     REQUIRE(service_open(&service, routes, NULL));
     REQUIRE(client_open(&client, &service));
-    client_send(&client, GET("/number/1") GET("/number/2") GET("/slow/3"));
+    released = false;
+    client_send(&client, GET("/number/1") GET("/number/2") GET("/held/3"));
     EXPECT_ANSWER(200, "1", client_answer(&client));
     EXPECT_ANSWER(200, "2", client_answer(&client));
     weir_http_server_stats stats;
     weir_http_server_stats_get(service.server, &stats);
     EXPECT_EQ(1, stats.in_flight_count);
+    released = true;
     EXPECT_ANSWER(200, "3", client_answer(&client));
     client_close(&client);
     service_close(&service);
 }
 
-static const char pieces[] = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world"
-                             "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                             "3\r\nabc\r\n8;x=y\r\ndefghijk\r\n0\r\nX: y\r\n\r\n"
-                             "GET /number/7 HTTP/1.1\r\nHost: a\r\n\r\n";
+static const char pieces[] =
+    "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world"
+    "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "3\r\nabc\r\n8;x=y\r\ndefghijk\r\n0\r\nX: y\r\n\r\n"
+    "GET /number/7 HTTP/1.1\r\nHost: a\r\n\r\n";
 
 static void expect_pieces(struct client *client)
 {
@@ -272,7 +286,8 @@ IO_TEST(clients_that_go_at_any_moment_leave_nothing_behind)
 {
     struct service service;
     REQUIRE(service_open(&service, routes, NULL));
-    static const char request[] = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+    static const char request[] =
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
     for (size_t i = 0; i < sizeof request; i++) {
         struct client client;
         REQUIRE(client_open(&client, &service));

@@ -53,7 +53,7 @@ static const char post[] = "POST /typed HTTP/1.1\r\nHost: localhost\r\n"
                            "Content-Type: application/json\r\nContent-Length: 27\r\n\r\n"
                            "{\"item\":\"bread\",\"count\":12}";
 
-/* --- the client ------------------------------------------------------------------------------------- */
+/* --- the client ------------------------------------------------------------------------------ */
 
 struct load {
     uint16_t port;
@@ -121,8 +121,8 @@ static bool measure(const char *request, int depth, int rounds, struct cost *out
 {
     struct service service;
     struct load load = {.request = request, .depth = depth, .rounds = rounds};
-    if (!service_open(&service, routes, &(weir_http_server_options){
-                                            .limits.conn_requests_max = WEIR_UNLIMITED}))
+    if (!service_open(&service, routes,
+                      &(weir_http_server_options){.limits.conn_requests_max = WEIR_UNLIMITED}))
         return false;
     EXPECT_RC(0, weir_shared_event_new(&load.done));
     load.port = weir_address_port(&service.address);
@@ -140,7 +140,8 @@ static bool measure(const char *request, int depth, int rounds, struct cost *out
         weir__sys_stats(&calls_after);
         pthread_join(thread, NULL);
         double count = (double)depth * rounds;
-        out_cost->allocations = (double)(memory_after.allocated_count - memory_before.allocated_count);
+        out_cost->allocations =
+            (double)(memory_after.allocated_count - memory_before.allocated_count);
         out_cost->calls = (double)(calls_after.calls - calls_before.calls) / count;
     }
     EXPECT_EQ(0, load.failed);
@@ -156,8 +157,9 @@ static bool on_uring(void)
     return strcmp(weir__io_features()->name, "io_uring") == 0;
 }
 
-/* One connection, one request at a time: the dearest there is. epoll: wait, receive, send; io_uring: an
- * enter that hands the answer over, and one that waits. A few more for the connection itself. */
+/* One connection, one request at a time: the dearest there is. epoll: wait, receive, send;
+ * io_uring: an enter that hands the answer over, and one that waits. A few more for the connection
+ * itself. */
 IO_TEST(a_request_on_a_kept_connection_allocates_nothing_and_makes_no_call_of_its_own)
 {
     struct cost cost;
@@ -189,7 +191,7 @@ IO_TEST(a_typed_request_allocates_nothing)
     EXPECT(cost.calls < (on_uring() ? 2.05 : 3.05));
 }
 
-/* --- memory at rest ------------------------------------------------------------------------------------ */
+/* --- memory at rest --------------------------------------------------------------------------- */
 
 TEST(a_connection_at_rest_is_one_small_record)
 {

@@ -103,7 +103,8 @@ IO_TEST(a_drain_lets_a_hundred_requests_end_and_a_silent_connection_does_not_hol
     weir_http_server_drain(service.server);
     EXPECT_RC(-ESHUTDOWN, weir_http_server_listen(service.server, service.listener));
     int rc = 0;
-    WEIR_TIMEOUT(rc, 5 * WEIR_MS) {
+    WEIR_TIMEOUT(rc, 5 * WEIR_MS)
+    {
         rc = weir_http_server_wait_idle(service.server);
     }
     EXPECT_RC(-ETIME, rc);
@@ -126,7 +127,7 @@ IO_TEST(a_drain_closes_idle_connections_and_serves_a_request_that_was_under_way)
 {
     struct service service;
     struct client idle, busy;
-    weir_http_server_options options = {.limits.drain_grace_ns = 50 * WEIR_MS};
+    weir_http_server_options options = {.limits.drain_grace_ns = 200 * WEIR_MS};
     REQUIRE(service_open(&service, routes, &options));
     REQUIRE(client_open(&idle, &service));
     REQUIRE(client_open(&busy, &service));
@@ -218,7 +219,8 @@ IO_TEST(a_server_is_cancelled_with_the_scope_it_was_opened_in)
     int rc = 0;
     released = false;
     cancelled_count = 0;
-    WEIR_TIMEOUT(rc, 20 * WEIR_MS) {
+    WEIR_TIMEOUT(rc, 20 * WEIR_MS)
+    {
         if (!service_open(&service, routes, NULL) || !client_open(&client, &service))
             break;
         client_send(&client, GET("/wait"));

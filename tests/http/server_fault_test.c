@@ -1,9 +1,9 @@
 /*
  * server_fault_test.c - a server's life with each of its calls failing once
  *
- * The client uses plain system calls, which no plan reaches: what fails is always the server. Whatever
- * fails, each answer that arrives is whole and right, or is an honest refusal, or the connection ends;
- * nothing hangs, and nothing is left behind.
+ * The client uses plain system calls, which no plan reaches: what fails is always the server.
+ * Whatever fails, each answer that arrives is whole and right, or is an honest refusal, or the
+ * connection ends; nothing hangs, and nothing is left behind.
  */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -78,10 +78,11 @@ static const char requests[] =
     "Content-Length: 12\r\n\r\n{\"item\":\"x\"}"
     "GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
     "POST /receive HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-    "POST /typed/1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    "POST /typed/1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: "
+    "2\r\n\r\n{}"
     "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/* --- the client ----------------------------------------------------------------------------------------- */
+/* --- the client ------------------------------------------------------------------------------- */
 
 static char got[8 * LARGE];
 static size_t got_size;
@@ -90,8 +91,8 @@ static bool got_end;
 static int plain_connect(const struct service *service)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&service->address.storage,
-                          service->address.size) < 0)
+    if (fd < 0 ||
+        connect(fd, (const struct sockaddr *)&service->address.storage, service->address.size) < 0)
         abort(); // the kernel takes it for the listener
     return fd;
 }
@@ -99,8 +100,8 @@ static int plain_connect(const struct service *service)
 static int count_of(const char *text)
 {
     int count = 0;
-    for (const char *at = got; (at = memmem(at, got_size - (size_t)(at - got), text, strlen(text))) != NULL;
-         at++)
+    for (const char *at = got;
+         (at = memmem(at, got_size - (size_t)(at - got), text, strlen(text))) != NULL; at++)
         count++;
     return count;
 }
@@ -127,8 +128,8 @@ static void receive_all(int fd)
 static void check_answers(void)
 {
     int fine = count_of("HTTP/1.1 200 OK\r\n");
-    int refused = count_of("HTTP/1.1 422 ") + count_of("HTTP/1.1 500 ") + count_of("HTTP/1.1 503 ") +
-                  count_of("HTTP/1.1 400 ");
+    int refused = count_of("HTTP/1.1 422 ") + count_of("HTTP/1.1 500 ") +
+                  count_of("HTTP/1.1 503 ") + count_of("HTTP/1.1 400 ");
     if (fault_loop_nth == 0) {
         EXPECT_EQ(ANSWERS - 1, fine);
         EXPECT_EQ(1, refused);
@@ -143,7 +144,7 @@ static void check_answers(void)
     EXPECT(count_of("{\"item\":\"x\",\"count\":3}") <= count_of("\r\nX-Own: yes\r\n"));
 }
 
-/* --- the body --------------------------------------------------------------------------------------------- */
+/* --- the body --------------------------------------------------------------------------------- */
 
 static bool open_service(struct service *service)
 {

@@ -62,7 +62,7 @@ static const weir_http_server_options hearing = {
     .hooks = {.arg = &heard, .request_ended = hear_access, .handler_failed = hear_failure},
 };
 
-/* --- typed --------------------------------------------------------------------------------------------- */
+/* --- typed ------------------------------------------------------------------------------------ */
 
 typedef struct {
     char *item;
@@ -81,7 +81,8 @@ typedef struct {
     int32_t limit;
     WEIR_LIST(char *) tag;
 } page;
-WEIR_MODEL(page, WEIR_FIELD(limit, .min = 1, .max = 50, .or_else = "20"), WEIR_FIELD(tag, .optional = true))
+WEIR_MODEL(page, WEIR_FIELD(limit, .min = 1, .max = 50, .or_else = "20"),
+           WEIR_FIELD(tag, .optional = true))
 
 typedef struct {
     int32_t id;
@@ -139,7 +140,8 @@ IO_TEST(a_typed_handler_gets_a_struct_and_answers_with_one)
     struct client client;
     REQUIRE(service_open(&service, typed_routes, &hearing));
     REQUIRE(client_open(&client, &service));
-    struct answer answer = client_ask(&client, POST(JSON, "29", "{\"item\":\"bread\",  \"count\":3} "));
+    struct answer answer =
+        client_ask(&client, POST(JSON, "29", "{\"item\":\"bread\",  \"count\":3} "));
     EXPECT_ANSWER(202, "{\"status\":\"started\",\"count\":3}", answer);
     EXPECT_STR("application/json", answer_field(&client, &answer, "content-type"));
     EXPECT_EQ(202, heard.status);
@@ -165,13 +167,17 @@ IO_TEST(a_body_that_does_not_fit_is_422_with_every_error)
     struct client client;
     REQUIRE(service_open(&service, typed_routes, NULL));
     REQUIRE(client_open(&client, &service));
-    struct answer answer = client_ask(&client, POST(JSON, "24", "{\"item\":\"\",\"count\":\"no\"}"));
+    struct answer answer =
+        client_ask(&client, POST(JSON, "24", "{\"item\":\"\",\"count\":\"no\"}"));
     EXPECT_EQ(422, answer.status);
     EXPECT(answer.keep_alive);
     EXPECT_STR("application/problem+json", answer_field(&client, &answer, "content-type"));
-    EXPECT_CONTAINS("{\"type\":\"/problems/validation\",\"title\":\"Validation failed\",\"status\":422,"
-                    "\"request_id\":\"", answer.body);
-    EXPECT_CONTAINS("\"errors\":[{\"in\":\"body\",\"loc\":\"/item\",\"type\":\"min_len\",", answer.body);
+    EXPECT_CONTAINS(
+        "{\"type\":\"/problems/validation\",\"title\":\"Validation failed\",\"status\":422,"
+        "\"request_id\":\"",
+        answer.body);
+    EXPECT_CONTAINS("\"errors\":[{\"in\":\"body\",\"loc\":\"/item\",\"type\":\"min_len\",",
+                    answer.body);
     EXPECT_CONTAINS("{\"in\":\"body\",\"loc\":\"/count\",\"type\":\"type\",", answer.body);
     answer = client_ask(&client, POST(JSON, "2", "{}"));
     EXPECT_EQ(422, answer.status);
@@ -189,10 +195,12 @@ IO_TEST(a_body_that_is_not_json_is_400_and_one_that_does_not_say_so_is_415)
     EXPECT_EQ(400, client_ask(&client, POST(JSON, "5", "{\"a\":")).status);
     EXPECT_EQ(400, client_ask(&client, POST(JSON, "0", "")).status);
     EXPECT_EQ(415, client_ask(&client, POST("", "12", "{\"item\":\"x\"}")).status);
-    EXPECT_EQ(415, client_ask(&client, POST("Content-Type: text/plain\r\n", "12",
-                                            "{\"item\":\"x\"}")).status);
+    EXPECT_EQ(
+        415,
+        client_ask(&client, POST("Content-Type: text/plain\r\n", "12", "{\"item\":\"x\"}")).status);
     EXPECT_EQ(415, client_ask(&client, POST("Content-Type: application/json; charset=latin1\r\n",
-                                            "12", "{\"item\":\"x\"}")).status);
+                                            "12", "{\"item\":\"x\"}"))
+                       .status);
     EXPECT_EQ(202, client_ask(&client, POST(JSON, "12", "{\"item\":\"x\"}")).status);
     client_close(&client);
     service_close(&service);
@@ -204,7 +212,8 @@ IO_TEST(query_and_path_are_read_into_structs_and_their_errors_come_together)
     struct client client;
     REQUIRE(service_open(&service, typed_routes, NULL));
     REQUIRE(client_open(&client, &service));
-    EXPECT_ANSWER(200, "{\"status\":\"none\",\"count\":20007}", client_ask(&client, GET("/list/7")));
+    EXPECT_ANSWER(200, "{\"status\":\"none\",\"count\":20007}",
+                  client_ask(&client, GET("/list/7")));
     EXPECT_ANSWER(200, "{\"status\":\"b c\",\"count\":5007}",
                   client_ask(&client, GET("/list/7?tag=a&limit=5&tag=b+%63&other=1")));
     struct answer answer = client_ask(&client, GET("/list/x?limit=500"));
@@ -264,7 +273,7 @@ IO_TEST(an_answer_that_json_cannot_say_is_the_handlers_failure)
     service_close(&service);
 }
 
-/* --- raw ------------------------------------------------------------------------------------------------- */
+/* --- raw -------------------------------------------------------------------------------------- */
 
 static int say_nothing(weir_request *request)
 {
@@ -379,7 +388,8 @@ static int time_out_inside(weir_request *request)
 {
     (void)request;
     int rc = 0;
-    WEIR_TIMEOUT(rc, WEIR_MS) {
+    WEIR_TIMEOUT(rc, WEIR_MS)
+    {
         rc = weir_sleep(WEIR_HOUR);
     }
     return rc;
@@ -489,8 +499,9 @@ IO_TEST(a_handler_may_ask_everything_about_its_request)
     struct client client;
     REQUIRE(open_raw(&service, &client));
     struct answer answer = client_ask(
-        &client, "GET /ask/a%2Fb/c?q=1&q=2&empty&plus=a+b%2B HTTP/1.1\r\n"
-                 "Host: example.com:8080\r\nAccept:  text/html \r\nx-own: one\r\nX-Own: two\r\n\r\n");
+        &client,
+        "GET /ask/a%2Fb/c?q=1&q=2&empty&plus=a+b%2B HTTP/1.1\r\n"
+        "Host: example.com:8080\r\nAccept:  text/html \r\nx-own: one\r\nX-Own: two\r\n\r\n");
     EXPECT_ANSWER(200, "<p>", answer);
     EXPECT_STR("text/html; charset=utf-8", answer_field(&client, &answer, "content-type"));
     EXPECT_STR("/ask/a%2Fb/c", heard.path);
@@ -534,7 +545,7 @@ IO_TEST(a_request_cannot_take_more_memory_than_its_limit)
     service_close(&service);
 }
 
-/* --- time ----------------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 IO_TEST(a_handler_beyond_its_time_is_503_and_the_connection_stays)
 {
@@ -628,7 +639,7 @@ IO_TEST(a_route_may_count_the_end_of_input_as_the_end_of_its_client)
     service_close(&service);
 }
 
-/* --- limit of requests in flight ------------------------------------------------------------------------- */
+/* --- limit of requests in flight -------------------------------------------------------------- */
 
 IO_TEST(more_requests_than_may_be_in_flight_are_503_and_probes_are_not)
 {
@@ -656,14 +667,15 @@ IO_TEST(more_requests_than_may_be_in_flight_are_503_and_probes_are_not)
     service_close(&service);
 }
 
-/* --- filters ------------------------------------------------------------------------------------------------ */
+/* --- filters ---------------------------------------------------------------------------------- */
 
 static char trail[64];
 
 static int outer_filter(weir_request *request, weir_next *next)
 {
     strcat(trail, "<");
-    if (weir_request_query(request, "x") == NULL && strcmp(weir_request_path(request), "/stop") == 0)
+    if (weir_request_query(request, "x") == NULL &&
+        strcmp(weir_request_path(request), "/stop") == 0)
         return weir_http_problem(request, 401, "who are you?");
     EXPECT_RC(0, weir_respond_header(request, "X-Filter", "yes"));
     int rc = weir_next_run(request, next);

@@ -30,18 +30,14 @@ static int echo(weir_request *request)
 }
 
 static const weir_route routes[] = {
-    WEIR_GET("/", hello),
-    WEIR_GET("/hidden", hello),
-    WEIR_POST("/", echo),
-    WEIR_PUT("/put/{name}", echo),
-    WEIR_ROUTE("PURGE", "/purge", hello),
-    {0},
+    WEIR_GET("/", hello),          WEIR_GET("/hidden", hello),           WEIR_POST("/", echo),
+    WEIR_PUT("/put/{name}", echo), WEIR_ROUTE("PURGE", "/purge", hello), {0},
 };
 
 #define HIDDEN "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
 #define HOST "Host: a\r\n"
 
-/* --- heads ------------------------------------------------------------------------------------------ */
+/* --- heads ------------------------------------------------------------------------------------ */
 
 struct refused {
     int status;
@@ -96,9 +92,12 @@ static const struct refused refused_heads[] = {
     {400, "POST / HTTP/1.1\r\n" HOST "Content-Length: 18446744073709551621\r\n\r\nhello"},
     {400, "POST / HTTP/1.1\r\n" HOST "Content-Length: 9223372036854775808\r\n\r\nhello"},
     /* codings */
-    {400, "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-    {400, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
-    {400, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+    {400,
+     "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+    {400,
+     "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\n" HOST
+          "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
     {400, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"},
     {501, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
     {501, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"},
@@ -160,7 +159,7 @@ IO_TEST(names_that_look_like_framing_are_plain_fields)
     service_close(&service);
 }
 
-/* --- bodies ------------------------------------------------------------------------------------------- */
+/* --- bodies ----------------------------------------------------------------------------------- */
 
 static const struct refused refused_chunks[] = {
     {400, "+5\r\nhello\r\n0\r\n\r\n"},
@@ -235,7 +234,7 @@ IO_TEST(a_body_cut_short_never_reaches_its_handler)
     service_close(&service);
 }
 
-/* --- routes, methods, targets ------------------------------------------------------------------------ */
+/* --- routes, methods, targets ----------------------------------------------------------------- */
 
 IO_TEST(an_unknown_path_is_404_and_the_connection_stays)
 {
@@ -261,11 +260,13 @@ IO_TEST(a_body_to_an_unknown_path_is_skipped)
     REQUIRE(service_open(&service, routes, NULL));
     REQUIRE(client_open(&client, &service));
     EXPECT_EQ(404, client_ask(&client, "POST /nothing HTTP/1.1\r\n" HOST
-                                       "Content-Length: 39\r\n\r\n" HIDDEN "!!!!!!").status);
+                                       "Content-Length: 39\r\n\r\n" HIDDEN "!!!!!!")
+                       .status);
     EXPECT_ANSWER(200, "hello", client_ask(&client, HIDDEN));
-    EXPECT_EQ(404, client_ask(&client, "POST /nothing HTTP/1.1\r\n" HOST
-                                       "Transfer-Encoding: chunked\r\n\r\n"
-                                       "3\r\nabc\r\n0\r\n\r\n").status);
+    EXPECT_EQ(404, client_ask(&client,
+                              "POST /nothing HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+                              "3\r\nabc\r\n0\r\n\r\n")
+                       .status);
     EXPECT_ANSWER(200, "hello", client_ask(&client, HIDDEN));
     client_close(&client);
     service_close(&service);
@@ -318,7 +319,8 @@ IO_TEST(an_absolute_target_is_served)
     struct client client;
     REQUIRE(service_open(&service, routes, NULL));
     REQUIRE(client_open(&client, &service));
-    EXPECT_ANSWER(200, "hello", client_ask(&client, "GET http://b/hidden HTTP/1.1\r\n" HOST "\r\n"));
+    EXPECT_ANSWER(200, "hello",
+                  client_ask(&client, "GET http://b/hidden HTTP/1.1\r\n" HOST "\r\n"));
     EXPECT_ANSWER(200, "hello", client_ask(&client, "GET http://b HTTP/1.1\r\n" HOST "\r\n"));
     client_close(&client);
     service_close(&service);
@@ -342,7 +344,7 @@ IO_TEST(percent_encoding_that_is_broken_or_hides_a_nul_is_400)
     service_close(&service);
 }
 
-/* --- sizes ----------------------------------------------------------------------------------------------- */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 static char *filled(size_t size)
 {
@@ -483,7 +485,7 @@ IO_TEST(more_query_parameters_than_the_limit_are_400)
     service_close(&service);
 }
 
-/* --- expectations and upgrades ------------------------------------------------------------------------- */
+/* --- expectations and upgrades ---------------------------------------------------------------- */
 
 IO_TEST(a_body_that_is_wanted_is_asked_for)
 {
@@ -492,12 +494,13 @@ IO_TEST(a_body_that_is_wanted_is_asked_for)
     REQUIRE(service_open(&service, routes, NULL));
     REQUIRE(client_open(&client, &service));
     EXPECT_EQ(100, client_ask(&client, "POST / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
-                                       "Content-Length: 5\r\n\r\n").status);
+                                       "Content-Length: 5\r\n\r\n")
+                       .status);
     EXPECT_ANSWER(200, "hello", client_ask(&client, "hello"));
     /* It did not wait: nothing to ask for. */
-    EXPECT_ANSWER(200, "there", client_ask(&client, "POST / HTTP/1.1\r\n" HOST
-                                                    "Expect: 100-continue\r\n"
-                                                    "Content-Length: 5\r\n\r\nthere"));
+    EXPECT_ANSWER(200, "there",
+                  client_ask(&client, "POST / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
+                                      "Content-Length: 5\r\n\r\nthere"));
     client_close(&client);
     service_close(&service);
 }
@@ -530,9 +533,9 @@ IO_TEST(an_upgrade_that_nobody_knows_is_ignored_and_loses_no_request)
     struct client client;
     REQUIRE(service_open(&service, routes, NULL));
     REQUIRE(client_open(&client, &service));
-    client_send(&client, "POST / HTTP/1.1\r\n" HOST "Connection: upgrade, http2-settings\r\n"
-                         "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 4\r\n\r\nbody"
-                         HIDDEN);
+    client_send(&client,
+                "POST / HTTP/1.1\r\n" HOST "Connection: upgrade, http2-settings\r\n"
+                "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 4\r\n\r\nbody" HIDDEN);
     EXPECT_ANSWER(200, "body", client_answer(&client));
     EXPECT_ANSWER(200, "hello", client_answer(&client));
     client_close(&client);

@@ -39,7 +39,7 @@ static void hear_failure(void *arg, weir_request *request, int rc, const char *m
 
 static char block[100000];
 
-/* ---------------------------------------------------------------------------------------------------- */
+/* --------------------------------------------------------------------------------------------- */
 
 static int count_up(weir_request *request)
 {
@@ -247,7 +247,7 @@ static void wait_for_end(int count)
     EXPECT_EQ(count, seen.ended);
 }
 
-/* --- answers -------------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 IO_TEST(a_stream_of_small_pieces_arrives_whole)
 {
@@ -282,7 +282,8 @@ IO_TEST(a_stream_to_http_1_0_ends_with_its_connection)
     struct service service;
     struct client client;
     REQUIRE(open_both(&service, &client, NULL));
-    struct answer answer = client_ask(&client, "GET /end HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    struct answer answer =
+        client_ask(&client, "GET /end HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     EXPECT_ANSWER(200, "all", answer);
     EXPECT(!answer.chunked);
     EXPECT(client_is_ended(&client));
@@ -318,7 +319,8 @@ IO_TEST(a_sized_stream_has_its_length)
 
 IO_TEST(a_stream_that_fails_is_cut_so_that_the_client_sees_it)
 {
-    static const char *const requests[] = {GET("/less"), GET("/fail"), "GET /fail HTTP/1.0\r\n\r\n"};
+    static const char *const requests[] = {GET("/less"), GET("/fail"),
+                                           "GET /fail HTTP/1.0\r\n\r\n"};
     struct service service;
     struct client client;
     REQUIRE(open_both(&service, &client, NULL));
@@ -383,7 +385,7 @@ IO_TEST(a_client_that_takes_nothing_for_too_long_is_reset)
     close_both(&service, &client);
 }
 
-/* --- bodies ------------------------------------------------------------------------------------------------ */
+/* --- bodies ----------------------------------------------------------------------------------- */
 
 IO_TEST(a_body_is_read_as_it_comes)
 {
@@ -403,8 +405,9 @@ IO_TEST(a_body_is_read_as_it_comes)
     client_send(&client, "0\r\n\r\n" GET("/end"));
     EXPECT_ANSWER(200, "1000000", client_answer(&client));
     EXPECT_ANSWER(200, "all", client_answer(&client));
-    EXPECT_ANSWER(200, "ok", client_ask(&client, "POST /collected HTTP/1.1\r\n" HOST
-                                                 "Content-Length: 20\r\n\r\n01234567890123456789"));
+    EXPECT_ANSWER(200, "ok",
+                  client_ask(&client, "POST /collected HTTP/1.1\r\n" HOST
+                                      "Content-Length: 20\r\n\r\n01234567890123456789"));
     close_both(&service, &client);
 }
 
@@ -443,15 +446,17 @@ IO_TEST(a_streamed_body_beyond_its_limit_is_413)
     struct service service;
     struct client client;
     REQUIRE(open_both(&service, &client, NULL));
-    EXPECT_EQ(413, client_ask(&client, "POST /upload HTTP/1.1\r\n" HOST
-                                       "Content-Length: 10485761\r\n\r\n").status);
+    EXPECT_EQ(413, client_ask(&client,
+                              "POST /upload HTTP/1.1\r\n" HOST "Content-Length: 10485761\r\n\r\n")
+                       .status);
     EXPECT(client_is_ended(&client));
     EXPECT_EQ(0, seen.ended);
     client_close(&client);
     REQUIRE(client_open(&client, &service));
-    EXPECT_EQ(413, client_ask(&client, "POST /upload HTTP/1.1\r\n" HOST
-                                       "Transfer-Encoding: chunked\r\n\r\n"
-                                       "5\r\nhello\r\na00000\r\n").status);
+    EXPECT_EQ(413, client_ask(&client,
+                              "POST /upload HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+                              "5\r\nhello\r\na00000\r\n")
+                       .status);
     EXPECT_EQ(-EMSGSIZE, seen.rc);
     close_both(&service, &client);
 }
@@ -492,7 +497,7 @@ IO_TEST(a_body_may_be_answered_while_it_is_read)
     close_both(&service, &client);
 }
 
-/* --- events ------------------------------------------------------------------------------------------------ */
+/* --- events ----------------------------------------------------------------------------------- */
 
 IO_TEST(events_are_written_as_the_standard_says)
 {
@@ -500,9 +505,10 @@ IO_TEST(events_are_written_as_the_standard_says)
     struct client client;
     REQUIRE(open_both(&service, &client, NULL));
     struct answer answer = client_ask(&client, GET("/events"));
-    EXPECT_ANSWER(200, "data: one\n\n"
-                       "event: progress\nid: 7\ndata: two\ndata: three\ndata: four\ndata: five\n\n"
-                       "data: \n\n",
+    EXPECT_ANSWER(200,
+                  "data: one\n\n"
+                  "event: progress\nid: 7\ndata: two\ndata: three\ndata: four\ndata: five\n\n"
+                  "data: \n\n",
                   answer);
     EXPECT_STR("text/event-stream", answer_field(&client, &answer, "content-type"));
     EXPECT_STR("no-store", answer_field(&client, &answer, "cache-control"));

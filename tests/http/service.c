@@ -101,8 +101,8 @@ bool client_more(struct client *client)
         client->capacity *= 2;
         client->data = realloc(client->data, client->capacity);
     }
-    ssize_t got = weir_conn_read(client->conn, client->data + client->size,
-                                 client->capacity - client->size);
+    ssize_t got =
+        weir_conn_read(client->conn, client->data + client->size, client->capacity - client->size);
     if (got > 0)
         client->size += (size_t)got;
     else if (got == 0)

@@ -1,8 +1,9 @@
 /*
  * service.h - a server and its clients in one loop, for the tests of the server
  *
- * A client is a connection that reads answers with the strict parser of the library: an answer that is
- * malformed, too short or followed by what does not belong to it fails the test that looks at it.
+ * A client is a connection that reads answers with the strict parser of the library: an answer that
+ * is malformed, too short or followed by what does not belong to it fails the test that looks at
+ * it.
  */
 #ifndef WEIR_TESTS_HTTP_SERVICE_H
 #define WEIR_TESTS_HTTP_SERVICE_H
@@ -35,7 +36,7 @@ struct client {
 };
 
 struct answer {
-    int status; /* 0: there was none */
+    int status;       /* 0: there was none */
     const char *head; /* all of it, closed with NUL */
     const char *body;
     size_t body_size;
@@ -64,7 +65,8 @@ const char *client_rest(struct client *client);
 /* A field of the answer, or NULL. */
 const char *answer_field(struct client *client, const struct answer *answer, const char *name);
 
-/* Send a request on a connection of its own and read one answer; texts live as long as the client. */
+/* Send a request on a connection of its own and read one answer; texts live as long as the
+ * client. */
 struct answer client_ask(struct client *client, const char *request);
 
 /* Turns of the loop. */
