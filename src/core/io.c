@@ -156,10 +156,10 @@ static struct weir__stream *stream_of(struct weir__rx *rx)
 static void stream_event(struct weir__rx *rx)
 {
     struct weir__stream *stream = stream_of(rx);
-    weir_task *reader = stream->reader;
-    if (reader != NULL) {
-        stream->reader = NULL;
-        weir__core_wake(reader, 0);
+    if (stream->reader != NULL) {
+        if (!stream->reader_woken)
+            weir__core_wake(stream->reader, 0);
+        stream->reader_woken = true;
     } else if (stream->on_ready != NULL && !stream->closing) {
         stream->on_ready(stream);
     }
@@ -191,10 +191,11 @@ void weir__stream_close(struct weir__stream *stream)
         return;
     stream->closing = true;
     weir_task *reader = stream->reader;
-    if (reader != NULL) {
-        stream->reader = NULL;
+    stream->reader = NULL;
+    if (reader != NULL && stream->reader_woken) /* its step may come after the memory has gone */
+        weir__core_hot(stream->loop, reader)->result = -EBADF;
+    else if (reader != NULL)
         weir__core_wake(reader, -EBADF);
-    }
     weir__backend_rx_stop(stream->loop->backend, &stream->rx);
 }
 
@@ -223,11 +224,13 @@ int weir__stream_wait_more(struct weir__stream *stream, size_t known_bytes)
             return 0;
         assert(stream->reader == NULL);
         stream->reader = weir__loop->current;
+        stream->reader_woken = false;
         rc = weir__core_park(WEIR_WAIT_BYTES, stream, abort_wait);
         if (rc == -ECANCELED)
             return weir__core_cancelled_result(weir__loop->current);
         if (rc == -EBADF)
             return rc; /* closed meanwhile: the memory of the stream may be gone */
+        stream->reader = NULL;
         waited = true;
     }
     if (!waited)

@@ -47,7 +47,8 @@ const struct weir__backend_features *weir__io_features(void);
 struct weir__stream {
     struct weir__rx rx;
     weir_loop *loop;
-    weir_task *reader;
+    weir_task *reader; /* waits on it; until its step, also when it was woken */
+    bool reader_woken;
     void (*on_ready)(struct weir__stream *stream);  /* may be NULL */
     void (*on_closed)(struct weir__stream *stream); /* the descriptor is closed; frees the memory */
     bool closing;
