@@ -94,6 +94,9 @@ int weir_gather(weir_policy policy, const weir_call *calls, size_t count, weir_o
         rc = cut ? rc : (int)gather.failed_count;
     } else {
         rc = weir_group_close(group, rc);
+        weir_failures *failures = weir__core_task()->last_failures;
+        if (failures != NULL && out_outcomes != NULL)
+            failures->inspected = true; /* as above; they stay as causes of what is returned next */
         if (rc == 0 && gather.cancelled_alone_count > 0)
             rc = weir_fail(-ECHILD, "a call of the gather was cancelled alone");
     }

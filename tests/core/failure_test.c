@@ -282,6 +282,23 @@ TASK_TEST(gather_fail_fast_returns_the_first_failure_and_cuts_the_rest) /* P1 */
     EXPECT_RC(-EIO, weir_gather(WEIR_FAIL_FAST, calls, 2, NULL));
 }
 
+/* F6: what stands in an outcome has been told; without outcomes it is a finding. */
+TASK_TEST(gather_fail_fast_tells_no_failure_twice)
+{
+    count_findings();
+    struct op_for undo_fails = {.when_cut = -ENOSPC};
+    struct op_for bad = {.duration_ms = 10, .then = -EIO};
+    weir_call calls[] = {{end_after, &undo_fails}, {end_after, &bad}};
+    weir_outcome outcomes[2];
+    EXPECT_RC(-EIO, weir_gather(WEIR_FAIL_FAST, calls, 2, outcomes));
+    EXPECT_RC(-ENOSPC, outcomes[0].rc);
+    EXPECT_RC(0, weir_group_close(open_group(WEIR_FAIL_FAST), 0)); /* settles it */
+    EXPECT_EQ(0, findings[WEIR__FINDING_FAILURES]);
+    EXPECT_RC(-EIO, weir_gather(WEIR_FAIL_FAST, calls, 2, NULL));
+    EXPECT_RC(0, weir_group_close(open_group(WEIR_FAIL_FAST), 0));
+    EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]);
+}
+
 static int fail_here(void *arg)
 {
     (void)arg;
