@@ -16,8 +16,12 @@ bool weir__debug_on(void)
     return value != NULL && strcmp(value, "0") != 0 && value[0] != '\0';
 }
 
+/* On this thread, since its last weir_run() began: without one its failure has been told by nobody. */
+static _Thread_local bool loop_was_there;
+
 static void loop_started(weir_loop *loop)
 {
+    loop_was_there = true;
     weir__crash_loop_started(loop);
 }
 
@@ -73,9 +77,20 @@ int weir_run_with(const weir_run_options *options, weir_task_fn *fn, void *arg)
     return run(options, fn, arg, false);
 }
 
+static void say_no_loop(int rc)
+{
+    const char *wanted = getenv("WEIR_BACKEND");
+    weir_log_error("no loop could be made; see WEIR_BACKEND (uring, epoll, sim)",
+                   WEIR_KV("reason", weir_code_text(rc)),
+                   WEIR_KV("WEIR_BACKEND", wanted == NULL ? "not set" : wanted));
+}
+
 int weir_run(weir_task_fn *fn, void *arg)
 {
+    loop_was_there = false;
     int rc = run(NULL, fn, arg, true);
+    if (rc < 0 && !loop_was_there)
+        say_no_loop(rc);
     weir_log_flush();
     weir__debug_symbols_close();
     return rc < 0 ? 1 : 0;
