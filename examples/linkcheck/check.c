@@ -40,7 +40,7 @@ static struct job *job_new(const check_request *what)
     return job;
 }
 
-/* --- running a check --------------------------------------------------------------------------------- */
+/* --- running a check -------------------------------------------------------------------------- */
 
 struct check_url {
     struct job *job;
@@ -106,12 +106,13 @@ static int run_check(struct run_check *a)
     return stored < 0 ? stored : rc;
 }
 
-/* --- starting one ------------------------------------------------------------------------------------ */
+/* --- starting one ----------------------------------------------------------------------------- */
 
 /* The check could not be started after all: nobody will ever run it. */
 static int give_up(weir_sqlite *db, struct job *job, int rc)
 {
-    weir_ignore(store_end_check(db, job->id, "interrupted"), "the first failure is the one to tell");
+    weir_ignore(store_end_check(db, job->id, "interrupted"),
+                "the first failure is the one to tell");
     if (job->running != NULL) {
         running_remove(job->running);
         running_release(job->running);

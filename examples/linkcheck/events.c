@@ -1,8 +1,8 @@
 /*
  * events.c - a check as server-sent events: what is there, then what comes, then how it ended
  *
- * The database is asked and the shared event only says when to ask again: nothing is shown that a crash
- * could take back, and a client that reconnects goes on where it was (Last-Event-ID).
+ * The database is asked and the shared event only says when to ask again: nothing is shown that a
+ * crash could take back, and a client that reconnects goes on where it was (Last-Event-ID).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +18,8 @@ struct watch {
     int64_t last_seq;
 };
 
-static int send_json(struct watch *watch, const char *event, const char *id, const weir_model *model,
-                     const void *value)
+static int send_json(struct watch *watch, const char *event, const char *id,
+                     const weir_model *model, const void *value)
 {
     weir_str json;
     int rc = weir_model_encode(model, value, watch->arena, &json, NULL);
@@ -70,7 +70,8 @@ static int watch_running(struct watch *watch, struct running *running)
         if (weir_request_draining(watch->request))
             return 0; /* the client comes back to whoever serves next, with its Last-Event-ID */
         if (running == NULL)
-            return 0; /* stored as running, but nobody runs it: it is about to begin or has just ended */
+            return 0; /* stored as running, but nobody runs it: it is about to begin or has just
+                         ended */
         rc = weir_shared_event_wait(running->changed, seen, NULL);
         if (rc < 0)
             return rc;

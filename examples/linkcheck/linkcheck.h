@@ -20,7 +20,7 @@
 
 #include "models.h"
 
-/* --- running.c: shared by all workers ------------------------------------------------------------- */
+/* --- running.c: shared by all workers --------------------------------------------------------- */
 
 /* A check that runs. Counted: its task and each watcher hold one reference. */
 struct running {
@@ -42,7 +42,7 @@ bool running_cancel(struct running *running);
 bool running_was_cancelled(struct running *running);
 void running_wake_all(void); /* watchers look again: the service is stopping */
 
-/* --- store.c ------------------------------------------------------------------------------------------ */
+/* --- store.c ---------------------------------------------------------------------------------- */
 
 int store_open(const char *folder, weir_sqlite **out_db);
 /* Checks that ran when the process ended are `interrupted`. Returns how many. */
@@ -58,23 +58,23 @@ typedef WEIR_LIST(check_progress) progress_list;
 int store_progress(weir_sqlite *db, int64_t id, int64_t after_seq, weir_arena *arena,
                    progress_list *out_list);
 
-/* --- fetch.c -------------------------------------------------------------------------------------------- */
+/* --- fetch.c ---------------------------------------------------------------------------------- */
 
-/* Fetches a URL and fills the result; -ECANCELED when the check was cut meanwhile: then there is none.
- * `error_text` is where the sentence of a failure is kept. */
-int fetch_url(weir_http_client *client, const char *url, int32_t timeout_ms,
-              char error_text[256], check_result *out_result);
+/* Fetches a URL and fills the result; -ECANCELED when the check was cut meanwhile: then there is
+ * none. `error_text` is where the sentence of a failure is kept. */
+int fetch_url(weir_http_client *client, const char *url, int32_t timeout_ms, char error_text[256],
+              check_result *out_result);
 
-/* --- check.c -------------------------------------------------------------------------------------------- */
+/* --- check.c ---------------------------------------------------------------------------------- */
 
 /* Stores a check and starts it in the background; the URLs are copied. */
 int start_check(weir_request *request, const check_request *what, check_started *out_started);
 
-/* --- the rest ------------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 extern const weir_route linkcheck_routes[]; /* routes.c */
-int watch_check(weir_request *request);  /* events.c */
-int upload_check(weir_request *request); /* upload.c */
+int watch_check(weir_request *request);     /* events.c */
+int upload_check(weir_request *request);    /* upload.c */
 
 struct settings {
     const char *data;

@@ -1,5 +1,6 @@
 /*
- * routes.c - what the service answers: handlers, each with the types it takes and gives, and their table
+ * routes.c - what the service answers: handlers, each with the types it takes and gives, and their
+ * table
  */
 #include "linkcheck.h"
 
@@ -44,8 +45,9 @@ WEIR_HANDLER(delete_check, weir_none, check_summary)
     if (rc == -ENOENT)
         return not_found(request, id);
     if (rc == 0 && !asked)
-        return weir_http_problem(request, 409, "check %lld is %s already: only a running one can be "
-                                               "cancelled",
+        return weir_http_problem(request, 409,
+                                 "check %lld is %s already: only a running one can be "
+                                 "cancelled",
                                  (long long)id, out->status);
     return rc;
 }
@@ -66,7 +68,8 @@ const weir_route linkcheck_routes[] = {
     WEIR_DELETE("/checks/{id}", delete_check, .status = 202, .summary = "Cancel a running check",
                 .tag = "checks", .params = WEIR_MODEL_OF(check_path)),
     WEIR_GET("/checks/{id}/events", watch_check, .tag = "checks",
-             .summary = "Progress as server-sent events: `progress` for each result, `done` at the end",
+             .summary =
+                 "Progress as server-sent events: `progress` for each result, `done` at the end",
              .params = WEIR_MODEL_OF(check_path), .out_type = "text/event-stream"),
     {0},
 };

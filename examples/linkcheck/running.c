@@ -1,8 +1,8 @@
 /*
  * running.c - the checks that run now
  *
- * Workers are threads, so this little list has a lock. It is held for a few instructions and never over
- * a checkpoint: a task that parked with it would stop every other worker.
+ * Workers are threads, so this little list has a lock. It is held for a few instructions and never
+ * over a checkpoint: a task that parked with it would stop every other worker.
  */
 #include <pthread.h>
 #include <stdlib.h>

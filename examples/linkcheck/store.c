@@ -1,8 +1,9 @@
 /*
  * store.c - checks and their results in SQLite
  *
- * A check is stored before its POST is answered, a result before anybody can see it, so a kill -9 loses
- * nothing that was acknowledged or shown. Results that end at the same time are committed together.
+ * A check is stored before its POST is answered, a result before anybody can see it, so a kill -9
+ * loses nothing that was acknowledged or shown. Results that end at the same time are committed
+ * together.
  */
 #include <stdio.h>
 #include <time.h>
@@ -29,7 +30,7 @@ static const char *const schema[] = {
 };
 
 #define SUMMARY_COLUMNS                                                                            \
-    "SELECT CAST(c.id AS TEXT) AS id, c.status AS status, c.total AS total, COUNT(r.seq) AS done,"  \
+    "SELECT CAST(c.id AS TEXT) AS id, c.status AS status, c.total AS total, COUNT(r.seq) AS done," \
     " COALESCE(SUM(r.status < 400), 0) AS ok,"                                                     \
     " COUNT(r.seq) - COALESCE(SUM(r.status < 400), 0) AS failed"                                   \
     " FROM checks c LEFT JOIN results r ON r.check_id = c.id"
@@ -88,8 +89,8 @@ int store_add_result(weir_sqlite *db, int64_t id, const check_result *result)
 
 int store_summary(weir_sqlite *db, int64_t id, weir_arena *arena, check_summary *out_summary)
 {
-    return WEIR_SQLITE_SELECT_ONE(db, SUMMARY_COLUMNS " WHERE c.id = ?1 GROUP BY c.id", WEIR_SQL(id),
-                                  arena, check_summary, out_summary);
+    return WEIR_SQLITE_SELECT_ONE(db, SUMMARY_COLUMNS " WHERE c.id = ?1 GROUP BY c.id",
+                                  WEIR_SQL(id), arena, check_summary, out_summary);
 }
 
 int store_view(weir_sqlite *db, int64_t id, weir_arena *arena, check_view *out_view)

@@ -1,8 +1,8 @@
 /*
  * upload.c - a list of URLs as a text file: streamed to disk, then checked like any other list
  *
- * The body goes to a file piece by piece and is never held whole while it comes; the file stays beside
- * the database. Lines are trimmed, empty ones and those that begin with # are skipped.
+ * The body goes to a file piece by piece and is never held whole while it comes; the file stays
+ * beside the database. Lines are trimmed, empty ones and those that begin with # are skipped.
  */
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,8 @@ static int save_body(weir_request *request, const char *path)
 {
     weir_file *file;
     int rc = weir_file_open(
-        path, &(weir_file_options){.access = WEIR_FILE_WRITE, .create = true, .exclusive = true}, &file);
+        path, &(weir_file_options){.access = WEIR_FILE_WRITE, .create = true, .exclusive = true},
+        &file);
     if (rc < 0)
         return rc;
     rc = write_body(request, file);
@@ -47,7 +48,8 @@ static int split_lines(weir_request *request, char *text, check_request *out)
     if (out->urls.items == NULL)
         return -ENOMEM;
     char *rest = NULL;
-    for (char *line = strtok_r(text, "\r\n", &rest); line != NULL; line = strtok_r(NULL, "\r\n", &rest)) {
+    for (char *line = strtok_r(text, "\r\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\r\n", &rest)) {
         line += strspn(line, " \t");
         line[strcspn(line, " \t")] = '\0';
         if (line[0] == '\0' || line[0] == '#')
@@ -77,7 +79,8 @@ int upload_check(weir_request *request)
 {
     const struct settings *settings = weir_app_settings(weir_request_app(request));
     weir_arena *arena = weir_request_arena(request);
-    char *path = weir_arena_printf(arena, "%s/upload-%s.txt", settings->data, weir_request_id(request));
+    char *path =
+        weir_arena_printf(arena, "%s/upload-%s.txt", settings->data, weir_request_id(request));
     if (path == NULL)
         return -ENOMEM;
     int rc = save_body(request, path);

@@ -1,5 +1,6 @@
 /*
- * weir/app.h - the frame of a service: settings, start, serving on every CPU, background work, shutdown
+ * weir/app.h - the frame of a service: settings, start, serving on every CPU, background work,
+ * shutdown
  *
  *     struct settings { const char *data; int32_t fetches_max; };
  *     static struct settings settings;
@@ -26,15 +27,16 @@
  *     }
  *
  * A service has N workers: threads with a loop and an HTTP server each, which share the port. The
- * lifespan runs on worker 0. What belongs to a loop (an HTTP client, a semaphore) is opened once for
- * each worker, by `.worker`; what all share must be safe between threads.
+ * lifespan runs on worker 0. What belongs to a loop (an HTTP client, a semaphore) is opened once
+ * for each worker, by `.worker`; what all share must be safe between threads.
  *
- * Work that outlives its request is owned by the app: WEIR_BACKGROUND(request, fulfil, .order = *in).
- * Nobody keeps a handle; a failure is logged when it happens; the drain waits for it.
+ * Work that outlives its request is owned by the app: WEIR_BACKGROUND(request, fulfil, .order =
+ * *in). Nobody keeps a handle; a failure is logged when it happens; the drain waits for it.
  *
- * SIGTERM and SIGINT drain: /readyz answers 503, nothing new is accepted, requests and background tasks
- * go on until 80 % of the drain time, then they are cancelled, and at its end forced; the log says who
- * is waited for and why. A second signal cancels at once, a third ends the process. Exit status:
+ * SIGTERM and SIGINT drain: /readyz answers 503, nothing new is accepted, requests and background
+ * tasks go on until 80 % of the drain time, then they are cancelled, and at its end forced; the log
+ * says who is waited for and why. A second signal cancels at once, a third ends the process. Exit
+ * status:
  *
  *     0    all ended by itself          75   something was cut, the log names it
  *     1    start-up or a worker failed  124  a loop was stuck beyond the drain time
@@ -62,7 +64,7 @@ typedef int weir_app_worker_fn(weir_app_worker *worker);
 
 /** What the text of an option becomes; found from the type of the member. */
 typedef enum weir_app_option_kind {
-    WEIR_APP_OPTION_BOOL,   /* --name, --name on, --name off (true, false, yes, no, 1, 0) */
+    WEIR_APP_OPTION_BOOL, /* --name, --name on, --name off (true, false, yes, no, 1, 0) */
     WEIR_APP_OPTION_INT32,
     WEIR_APP_OPTION_INT64,
     WEIR_APP_OPTION_UINT32,
@@ -91,24 +93,27 @@ typedef struct weir_app_option {
 
 /** A service. Zero is the default of each field. */
 typedef struct weir_app_options {
-    const char *name;        /* letters, digits and `-`; of the process in logs and reports; NULL: "app" */
-    const char *version;     /* NULL: "0.0.0" */
-    const char *doc;         /* one line about it, for --help and the docs page */
+    const char *name;         /* letters, digits and `-`; of the process in logs and reports; NULL:
+                                "app" */
+    const char *version;      /* NULL: "0.0.0" */
+    const char *doc;          /* one line about it, for --help and the docs page */
     const weir_route *routes; /* ends with an entry of zeros */
-    weir_app_fn *lifespan;   /* NULL: only weir_app_serve() */
-    weir_app_worker_fn *worker; /* NULL: only weir_app_worker_serve() */
+    weir_app_fn *lifespan;    /* NULL: only weir_app_serve() */
+    weir_app_worker_fn *worker;     /* NULL: only weir_app_worker_serve() */
     const weir_app_option *options; /* of the service's own; ends with an entry of zeros */
-    void *settings;          /* the struct that they are read into */
-    const char *env_prefix;  /* of environment variables; NULL: the name, ORDERS_LISTEN for --listen */
+    void *settings;                 /* the struct that they are read into */
+    const char *env_prefix;         /* of environment variables; NULL: the name, ORDERS_LISTEN for
+                                --listen */
 
     /* What the built-in options are when nobody gives them. */
-    const char *listen;      /* NULL: "127.0.0.1:8080" */
-    unsigned workers;        /* 0: one for each CPU that the process may use */
+    const char *listen;       /* NULL: "127.0.0.1:8080" */
+    unsigned workers;         /* 0: one for each CPU that the process may use */
     int64_t drain_timeout_ns; /* 0: 25 s */
 
-    weir_http_server_options http; /* limits of connections and requests are those of the whole process;
+    weir_http_server_options
+        http;         /* limits of connections and requests are those of the whole process;
                                       name, context and hooks are set by the app */
-    bool docs_hidden;        /* no /openapi.json, no /docs */
+    bool docs_hidden; /* no /openapi.json, no /docs */
 } weir_app_options;
 
 WEIR_BEGIN_DECLS
@@ -131,8 +136,8 @@ WEIR_BEGIN_DECLS
 WEIR_API WEIR_MUST_CHECK int weir_app_main(int argc, char **argv, const weir_app_options *options);
 
 /**
- * Serve: start the workers, accept, and go on until a signal (or weir_app_stop()) and the drain after
- * it. Requests and background tasks have ended when this returns.
+ * Serve: start the workers, accept, and go on until a signal (or weir_app_stop()) and the drain
+ * after it. Requests and background tasks have ended when this returns.
  *
  * @param app  the lifespan's; once
  *
@@ -265,7 +270,7 @@ WEIR_API const char *weir_app_url(const weir_app *app);
  */
 WEIR_API unsigned weir_app_worker_count(const weir_app *app);
 
-/* --- workers ------------------------------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 /**
  * The worker of the calling thread.
@@ -321,7 +326,7 @@ WEIR_API void weir_app_worker_set_state(weir_app_worker *worker, void *state);
  */
 WEIR_API void *weir_app_worker_state(const weir_app_worker *worker);
 
-/* --- from a request ------------------------------------------------------------------------------ */
+/* --- from a request --------------------------------------------------------------------------- */
 
 /**
  * The service that a request came to.
@@ -356,15 +361,15 @@ WEIR_API weir_app_worker *weir_request_worker(const weir_request *request);
  */
 WEIR_API void *weir_request_state(const weir_request *request);
 
-/* --- background work ------------------------------------------------------------------------------- */
+/* --- background work -------------------------------------------------------------------------- */
 
 /** How many background tasks a worker, or the whole app, had. */
 typedef struct weir_background_stats {
-    size_t running;     /* now */
+    size_t running; /* now */
     uint64_t started;
-    uint64_t failed;    /* each was logged when it happened */
+    uint64_t failed; /* each was logged when it happened */
     uint64_t cancelled;
-    uint64_t refused;   /* while draining */
+    uint64_t refused; /* while draining */
 } weir_background_stats;
 
 /**
@@ -389,18 +394,19 @@ WEIR_API WEIR_MUST_CHECK int weir__background_here(weir_task_fn *fn, const void 
 WEIR_END_DECLS
 
 /**
- * Start work that outlives its request: `task` is a function that takes a pointer to the struct of the
- * same name, which is copied into it. The app owns it: it runs on this worker's loop, is not cancelled
- * with the request, and is waited for when the service drains. A failure is logged when it happens and
- * touches nobody else.
+ * Start work that outlives its request: `task` is a function that takes a pointer to the struct of
+ * the same name, which is copied into it. The app owns it: it runs on this worker's loop, is not
+ * cancelled with the request, and is waited for when the service drains. A failure is logged when
+ * it happens and touches nobody else.
  *
  *     struct fulfil { order order; };
  *     static int fulfil(struct fulfil *a) { ... }
  *
  *     rc = WEIR_BACKGROUND(request, fulfil, .order = *in);
  *
- * To let others cancel it, it opens a weir_token on itself (weir_token_open()) in its first lines and
- * leaves it where they find it. What the struct points to must outlive the request: its arena does not.
+ * To let others cancel it, it opens a weir_token on itself (weir_token_open()) in its first lines
+ * and leaves it where they find it. What the struct points to must outlive the request: its arena
+ * does not.
  *
  * Returns 0, or a negative errno: -ESHUTDOWN while the service drains (returned from a handler it
  * becomes 503 with Retry-After), -ENOMEM, -EAGAIN as weir_spawn(). Never a checkpoint.
@@ -409,17 +415,19 @@ WEIR_END_DECLS
     weir__background_copy((request), WEIR__TASK_FN(task), &(struct task){__VA_ARGS__},             \
                           sizeof(struct task), WEIR__SITE(#task))
 
-/** The same without a request: from the lifespan's worker function, or from another background task. */
+/**
+ * The same without a request: from the lifespan's worker function, or from another background task.
+ */
 #define WEIR_BACKGROUND_HERE(task, ...)                                                            \
     weir__background_here(WEIR__TASK_FN(task), &(struct task){__VA_ARGS__}, sizeof(struct task),   \
                           WEIR__SITE(#task))
 
 /**
- * An option read into a member of the settings struct; fields of weir_app_option by name. The member is
- * a bool, int32_t, int64_t, uint32_t, uint64_t, size_t, double or const char *.
+ * An option read into a member of the settings struct; fields of weir_app_option by name. The
+ * member is a bool, int32_t, int64_t, uint32_t, uint64_t, size_t, double or const char *.
  */
-#define WEIR_APP_OPTION(a_type, a_member, ...)                                                     \
-    {                                                                                              \
+#define WEIR_APP_OPTION(a_type, a_member, ...)                                                       \
+    {                                                                                                \
         .member = #a_member, .offset = __builtin_offsetof(a_type, a_member),                       \
         .kind = _Generic(&((a_type *)0)->a_member,                                                 \
                          bool *: WEIR_APP_OPTION_BOOL,                                             \
@@ -432,7 +440,7 @@ WEIR_END_DECLS
                          double *: WEIR_APP_OPTION_DOUBLE,                                         \
                          char **: WEIR_APP_OPTION_TEXT,                                            \
                          const char **: WEIR_APP_OPTION_TEXT),                                     \
-        __VA_ARGS__                                                                                \
+        __VA_ARGS__ \
     }
 
 #endif

@@ -53,7 +53,8 @@ WEIR_API void weir_arena_reset(weir_arena *arena);
  * @param arena  what it is taken from
  * @param bytes  how much; 0 gives a valid pointer to nothing
  *
- * Returns     the memory, valid as long as the arena; NULL when memory or the arena's limit is used up
+ * Returns     the memory, valid as long as the arena; NULL when memory or the arena's limit is used
+ *             up
  * Checkpoint  no
  * Thread      the one that uses the arena
  */
@@ -79,7 +80,8 @@ WEIR_API WEIR_MUST_CHECK void *weir_arena_alloc_array(weir_arena *arena, size_t 
  * @param arena  what the copy is taken from
  * @param text   copied; NULL gives NULL
  *
- * Returns     the copy, valid as long as the arena; NULL when memory or the arena's limit is used up
+ * Returns     the copy, valid as long as the arena; NULL when memory or the arena's limit is used
+ *             up
  * Checkpoint  no
  * Thread      the one that uses the arena
  */
@@ -91,7 +93,8 @@ WEIR_API WEIR_MUST_CHECK char *weir_arena_strdup(weir_arena *arena, const char *
  * @param arena   what the string is taken from
  * @param format  as for printf, checked by the compiler
  *
- * Returns     the string, valid as long as the arena; NULL when memory or the arena's limit is used up
+ * Returns     the string, valid as long as the arena; NULL when memory or the arena's limit is used
+ *             up
  * Checkpoint  no
  * Thread      the one that uses the arena
  */

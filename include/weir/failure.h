@@ -20,7 +20,7 @@ typedef enum weir_failure_origin {
 
 /** One failure; read only. */
 typedef struct weir_failure {
-    int code;                    /* the negative errno */
+    int code; /* the negative errno */
     weir_failure_origin origin;
     weir_task_id task;
     const char *task_name;       /* or NULL: then task_fn says more */
@@ -31,7 +31,7 @@ typedef struct weir_failure {
     const void *fail_address;    /* code that called weir_fail(), or NULL */
     const char *message;         /* what weir_fail() said; never NULL, may be empty */
     int64_t at_ns;
-    uint64_t sequence;           /* order of completion within the loop */
+    uint64_t sequence;            /* order of completion within the loop */
     struct weir_failures *causes; /* the set it came from, or NULL */
 } weir_failure;
 

@@ -27,11 +27,11 @@ typedef enum weir_policy {
 
 /** How a group behaves. Zero is the default of each field. */
 typedef struct weir_group_options {
-    weir_policy policy;   /* default WEIR_FAIL_FAST */
-    const char *name;     /* kept, for reports; usually a literal */
-    size_t running_max;   /* tasks alive at once; spawning waits for a place; 0: no limit */
-    int64_t timeout_ns;   /* time limit of the whole group; 0: none */
-    bool primary_only;    /* failures after the first are counted, not reported */
+    weir_policy policy; /* default WEIR_FAIL_FAST */
+    const char *name;   /* kept, for reports; usually a literal */
+    size_t running_max; /* tasks alive at once; spawning waits for a place; 0: no limit */
+    int64_t timeout_ns; /* time limit of the whole group; 0: none */
+    bool primary_only;  /* failures after the first are counted, not reported */
 } weir_group_options;
 
 /** How to start one task. Zero is the default of each field. */
@@ -115,8 +115,8 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_group_close(weir_group *group,
  * Thread      the task that opened the group, and no other
  * Source      rules F5, F6
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int
-weir_group_close_failures(weir_group *group, int rc, weir_failures **out_failures);
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_group_close_failures(
+    weir_group *group, int rc, weir_failures **out_failures);
 
 /**
  * Cancel everything in the group, the body included. Doing it twice changes nothing.
@@ -213,7 +213,7 @@ WEIR_END_DECLS
 /* The function, checked to take a pointer to the struct of its name, as a weir_task_fn: a pointer
  * to a struct and a pointer to void are passed alike on every machine that weir runs on. */
 #define WEIR__TASK_FN(task)                                                                        \
-    ((weir_task_fn *)(void (*)(void))_Generic(&(task), int (*)(struct task *) : &(task)))
+    ((weir_task_fn *)(void (*)(void)) _Generic(&(task), int (*)(struct task *) : &(task)))
 
 /* A static record of this place in the program. */
 #define WEIR__SITE(what)                                                                           \

@@ -11,10 +11,10 @@
  *     printf("%d, %zu bytes\n", weir_http_response_status(response), weir_http_response_body(response).size);
  *     weir_http_response_free(response);
  *
- * Every wait has a limit: connecting (5 s), a silent peer (10 s), the whole call (30 s), a place in the
- * pool (5 s). Within a WEIR_TIMEOUT() the nearer time counts, and then the scope says -ETIME; a limit of
- * the client itself is -ETIMEDOUT. An answer of any status is a success: -EIO and its kind mean that no
- * whole answer came.
+ * Every wait has a limit: connecting (5 s), a silent peer (10 s), the whole call (30 s), a place in
+ * the pool (5 s). Within a WEIR_TIMEOUT() the nearer time counts, and then the scope says -ETIME; a
+ * limit of the client itself is -ETIMEDOUT. An answer of any status is a success: -EIO and its kind
+ * mean that no whole answer came.
  *
  * https:// is refused with -EPROTONOSUPPORT until weir has TLS. Redirects are not followed.
  */
@@ -30,7 +30,10 @@ typedef struct weir_http_response weir_http_response;
 /** A call whose answer is read piece by piece. */
 typedef struct weir_http_exchange weir_http_exchange;
 
-/** Limits of a client. Zero is the default of each field; WEIR_FOREVER and WEIR_UNLIMITED take one away. */
+/**
+ * Limits of a client. Zero is the default of each field; WEIR_FOREVER and WEIR_UNLIMITED take one
+ * away.
+ */
 typedef struct weir_http_client_options {
     size_t conns_max;            /* open at once, all origins; 0: 100 */
     size_t conns_per_origin_max; /* to one host and port; 0: 32 */
@@ -56,19 +59,19 @@ typedef struct weir_http_call {
     const weir_http_header *headers; /* ends with a NULL name; NULL: none of your own */
     const void *body;
     size_t body_bytes;
-    const char *content_type;        /* of the body */
-    int64_t total_timeout_ns;        /* 0: the client's */
+    const char *content_type; /* of the body */
+    int64_t total_timeout_ns; /* 0: the client's */
 } weir_http_call;
 
 /** What a client did so far. */
 typedef struct weir_http_client_stats {
     size_t conns_in_use;
     size_t conns_idle;
-    size_t waiting;      /* calls that wait for a place */
+    size_t waiting; /* calls that wait for a place */
     uint64_t calls;
-    uint64_t connected;  /* connections made */
-    uint64_t reused;     /* calls that found one open */
-    uint64_t retried;    /* sent again, since a kept connection turned out dead */
+    uint64_t connected; /* connections made */
+    uint64_t reused;    /* calls that found one open */
+    uint64_t retried;   /* sent again, since a kept connection turned out dead */
     uint64_t failed;
 } weir_http_client_stats;
 
@@ -113,7 +116,8 @@ WEIR_API void weir_http_client_close(weir_http_client *client);
  * Checkpoint  always
  * Thread      the client's loop, in a task
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_http_get(weir_http_client *client, const char *url,
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_http_get(weir_http_client *client,
+                                                           const char *url,
                                                            weir_http_response **out_response);
 
 /**
@@ -166,7 +170,8 @@ WEIR_API int weir_http_response_status(const weir_http_response *response);
  * Checkpoint  no
  * Thread      the owner's
  */
-WEIR_API const char *weir_http_response_header(const weir_http_response *response, const char *name);
+WEIR_API const char *weir_http_response_header(const weir_http_response *response,
+                                               const char *name);
 
 /**
  * The body of an answer.
@@ -227,7 +232,8 @@ WEIR_API int weir_http_exchange_status(const weir_http_exchange *exchange);
  * Checkpoint  no
  * Thread      the client's loop
  */
-WEIR_API const char *weir_http_exchange_header(const weir_http_exchange *exchange, const char *name);
+WEIR_API const char *weir_http_exchange_header(const weir_http_exchange *exchange,
+                                               const char *name);
 
 /**
  * Read more of the body.
@@ -248,8 +254,8 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK ssize_t weir_http_read(weir_http_exchan
                                                                 void *out_buffer, size_t size);
 
 /**
- * End an exchange. A connection whose answer was read to its end is kept for the next call; any other
- * is closed.
+ * End an exchange. A connection whose answer was read to its end is kept for the next call; any
+ * other is closed.
  *
  * @param exchange  taken; NULL does nothing
  *

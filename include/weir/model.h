@@ -33,7 +33,9 @@
 #define WEIR_MODEL_FIELDS_MAX 256
 /** Deepest nesting of objects and arrays, in what is read and in what is written. */
 #define WEIR_MODEL_DEPTH_MAX 64
-/** Items a list may have when its field gives no `.max_len`; WEIR_UNLIMITED takes the limit away. */
+/**
+ * Items a list may have when its field gives no `.max_len`; WEIR_UNLIMITED takes the limit away.
+ */
 #define WEIR_MODEL_ITEMS_MAX 10000
 /** Errors kept by one weir_model_errors when its `count_max` is 0; further ones are counted. */
 #define WEIR_MODEL_ERRORS_MAX 100
@@ -106,7 +108,9 @@ typedef struct weir_field {
     weir_model_check_fn *item_check;
 } weir_field;
 
-/** The fields of a model, in the order of their declaration, which is the order they are written. */
+/**
+ * The fields of a model, in the order of their declaration, which is the order they are written.
+ */
 typedef struct weir_model_table {
     const weir_field *fields;
     size_t count;
@@ -160,7 +164,9 @@ typedef struct weir_model_pair {
         size_t count;                                                                              \
     }
 
-/** A bool or number that may be absent or null: `WEIR_OPT(int32_t) limit;` has `.present`, `.value`. */
+/**
+ * A bool or number that may be absent or null: `WEIR_OPT(int32_t) limit;` has `.present`, `.value`.
+ */
 #define WEIR_OPT(type) struct weir_opt_##type
 
 /** Give a WEIR_OPT its value: `WEIR_SET(out->limit, 20);` */
@@ -195,13 +201,17 @@ WEIR__OPT_DECLARE(double);
 /** The table of a type that was declared with WEIR_MODEL(); an address constant. */
 #define WEIR_MODEL_OF(type) (&type##_weir_model)
 
-/** Declare the model of a struct type: its name, then a WEIR_FIELD or WEIR_NESTED for each field. */
+/**
+ * Declare the model of a struct type: its name, then a WEIR_FIELD or WEIR_NESTED for each field.
+ */
 #define WEIR_MODEL(type, ...) WEIR_MODEL_WITH(type, (.strict = false), __VA_ARGS__)
 
 /* The formatter takes `type *: value` for a product. */
 /* clang-format off */
 
-/** The same with options of the model: `WEIR_MODEL_WITH(order, (.strict = true), WEIR_FIELD(item))`. */
+/**
+ * The same with options of the model: `WEIR_MODEL_WITH(order, (.strict = true), WEIR_FIELD(item))`.
+ */
 #define WEIR_MODEL_WITH(type, options, ...)                                                        \
     static const weir_model type##_weir_model;                                                     \
     __attribute__((unused)) static inline const weir_model_table *type##_weir_table(void)          \
@@ -252,10 +262,10 @@ WEIR__OPT_DECLARE(double);
         WEIR__FIELD_DEFAULTS(a_member), __VA_ARGS__                                                \
     }
 
-/* How a type becomes a kind. Addresses are compared, not values: an array (`char name[32]`) must not
- * pass for the pointer it decays to. Every branch of a selection has to compile for every type, so
- * what is not a list is exchanged for a list that is never looked at. What has to hold is asserted
- * first, for its message to be the first one. */
+/* How a type becomes a kind. Addresses are compared, not values: an array (`char name[32]`) must
+ * not pass for the pointer it decays to. Every branch of a selection has to compile for every type,
+ * so what is not a list is exchanged for a list that is never looked at. What has to hold is
+ * asserted first, for its message to be the first one. */
 #define WEIR__UNPACK(...) __VA_ARGS__
 #define WEIR__ASSERT(condition, message)                                                           \
     (0 * sizeof(struct {                                                                           \
@@ -325,9 +335,9 @@ WEIR_BEGIN_DECLS
  * Read a JSON object into a struct.
  *
  * Every value that is wrong is found, not only the first. Malformed JSON (also invalid UTF-8, half
- * surrogate pairs, nesting beyond WEIR_MODEL_DEPTH_MAX) ends the reading, and is then the only error
- * of this call. A key that stands twice is an error of type `duplicate`. Strings, lists and nested
- * structs are copied into the arena; nothing of `json` is used afterwards.
+ * surrogate pairs, nesting beyond WEIR_MODEL_DEPTH_MAX) ends the reading, and is then the only
+ * error of this call. A key that stands twice is an error of type `duplicate`. Strings, lists and
+ * nested structs are copied into the arena; nothing of `json` is used afterwards.
  *
  * @param model      of the type of `out_value`
  * @param json       the whole text
@@ -351,13 +361,15 @@ WEIR_API WEIR_MUST_CHECK int weir_model_decode(const weir_model *model, weir_str
 /**
  * Read names and values, such as those of a query string, into a struct by the same rules.
  *
- * Numbers are written as in JSON, a bool is true, false, 1 or 0, a string is taken as it is. A field
- * that is a list takes every pair of its name, any other only one. Nested structs are not possible.
+ * Numbers are written as in JSON, a bool is true, false, 1 or 0, a string is taken as it is. A
+ * field that is a list takes every pair of its name, any other only one. Nested structs are not
+ * possible.
  *
  * @param model      of the type of `out_value`
  * @param pairs      in the order they came
  * @param count      how many
- * @param in         what the errors call the place: "query", "path", "header", "cookie"; kept by them
+ * @param in         what the errors call the place: "query", "path", "header", "cookie"; kept by
+ *                   them
  * @param arena      what the values and the errors are taken from
  * @param out_value  written on success only
  * @param errors     what is wrong is added to it; NULL when nobody asks
@@ -473,7 +485,8 @@ WEIR_API WEIR_MUST_CHECK int weir_model_visit(const weir_model *model, weir_mode
  *
  * @param model   checked with everything nested in it
  * @param arena   what the errors are taken from
- * @param errors  what is wrong is added to it, with `in` = the name of the model; NULL when nobody asks
+ * @param errors  what is wrong is added to it, with `in` = the name of the model; NULL when nobody
+ *                asks
  *
  * Returns     0, or a negative errno
  * Errors      -EDOM    something is wrong with the declaration
@@ -486,8 +499,8 @@ WEIR_API WEIR_MUST_CHECK int weir_model_check(const weir_model *model, weir_aren
 
 /**
  * Write the errors as a JSON array of objects with `in`, `loc`, `type` and `msg`, fit for the
- * `errors` member of a problem document (RFC 9457). When there are more than were kept, a last entry
- * of type `more` says how many.
+ * `errors` member of a problem document (RFC 9457). When there are more than were kept, a last
+ * entry of type `more` says how many.
  *
  * @param errors    what to write
  * @param arena     what the text is taken from

@@ -94,7 +94,8 @@ WEIR_API weir_token *weir_token_retain(weir_token *token);
 WEIR_API void weir_token_release(weir_token *token);
 
 /**
- * Cancel the token's scope, soon. Safe after the scope has ended, twice, and while it is being left.
+ * Cancel the token's scope, soon. Safe after the scope has ended, twice, and while it is being
+ * left.
  *
  * @param token   referenced by the caller
  * @param reason  kept: a literal; may be NULL

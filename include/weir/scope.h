@@ -32,10 +32,10 @@ typedef enum weir_cancel_kind {
 /** What is known about a cancellation. */
 typedef struct weir_cancel_cause {
     weir_cancel_kind kind;
-    weir_task_id source;  /* the task that asked, 0 when it was none */
-    const void *address;  /* code that asked, for weir_symbol-like tools; NULL when unknown */
-    const char *reason;   /* text given by whoever asked, or NULL */
-    int64_t at_ns;        /* when, on the monotonic clock */
+    weir_task_id source; /* the task that asked, 0 when it was none */
+    const void *address; /* code that asked, for weir_symbol-like tools; NULL when unknown */
+    const char *reason;  /* text given by whoever asked, or NULL */
+    int64_t at_ns;       /* when, on the monotonic clock */
 } weir_cancel_cause;
 
 /** A stretch of one task. Zero it before use; every field belongs to the library. */
@@ -84,7 +84,8 @@ WEIR_API WEIR_MUST_CHECK int weir_scope_enter(weir_scope *scope);
  * Begin a scope that is cancelled when `timeout_ns` has passed.
  *
  * @param scope       kept until it is left; zeroed before
- * @param timeout_ns  from now; 0 or less has already passed: the first checkpoint returns -ECANCELED
+ * @param timeout_ns  from now; 0 or less has already passed: the first checkpoint returns
+ *                    -ECANCELED
  *
  * Returns     0 or a negative errno
  * Errors      -EBUSY, -EPERM  as weir_scope_enter()
@@ -189,8 +190,8 @@ WEIR_API bool weir_scope_expired(const weir_scope *scope);
 WEIR_API bool weir_scope_caught(const weir_scope *scope);
 
 /**
- * The nearest deadline that holds here: the minimum over the scopes around, up to a shield; now when
- * the context is cancelled.
+ * The nearest deadline that holds here: the minimum over the scopes around, up to a shield; now
+ * when the context is cancelled.
  *
  * Returns     an instant on the clock of weir_now(), or WEIR_NEVER
  * Checkpoint  no
@@ -271,7 +272,8 @@ WEIR_END_DECLS
  * A block with a time limit. `break` leaves it correctly; a `return` or `goto` out of it is caught,
  * reported, and the scope is left all the same (use weir_timeout() when the body wants to return).
  *
- * @param rc        an int variable: set by the body, -ETIME afterwards when this block's time was up
+ * @param rc        an int variable: set by the body, -ETIME afterwards when this block's time was
+ *                  up
  * @param duration  nanoseconds
  */
 #define WEIR_TIMEOUT(rc, duration) WEIR__SCOPE_BLOCK(weir__timeout_begin, rc, duration, __COUNTER__)

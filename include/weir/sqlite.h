@@ -16,13 +16,13 @@
  *     rc = WEIR_SQLITE_SELECT(db, "SELECT * FROM results WHERE id > ?1", WEIR_SQL(last), arena, result,
  *                             &rows);
  *
- * Only the calling task waits. When a call has returned success, its change is on the disk and survives
- * a crash of the process and of the machine (write-ahead log, synchronous=FULL). Changes that wait at the
- * same time are committed together: a thousand small ones need a few writes to the disk, not a thousand.
- * Each succeeds or fails by itself all the same.
+ * Only the calling task waits. When a call has returned success, its change is on the disk and
+ * survives a crash of the process and of the machine (write-ahead log, synchronous=FULL). Changes
+ * that wait at the same time are committed together: a thousand small ones need a few writes to the
+ * disk, not a thousand. Each succeeds or fails by itself all the same.
  *
- * A cancelled caller leaves the queue, and nothing was changed. A change that is being made is waited for
- * and its result returned; a query that is running is interrupted.
+ * A cancelled caller leaves the queue, and nothing was changed. A change that is being made is
+ * waited for and its result returned; a query that is running is interrupted.
  *
  * The text of an error is SQLite's: weir_failure_message().
  */
@@ -50,12 +50,13 @@ typedef enum weir_sqlite_sync {
 
 /** How to open a database. Zero is the default of each field. */
 typedef struct weir_sqlite_options {
-    const char *const *schema; /* steps that make the tables, ended by NULL: each runs once in the life
+    const char *const
+        *schema;           /* steps that make the tables, ended by NULL: each runs once in the life
                                   of the file (user_version counts them). Only ever add to the end */
-    weir_sqlite_sync sync;     /* default WEIR_SQLITE_SYNC_FULL */
-    int64_t busy_timeout_ns;   /* waiting for another process that writes; 0: 5 s */
-    size_t answer_bytes_max;   /* of one query; 0: 64 MiB; more is -EMSGSIZE */
-    const char *name;          /* kept, of its thread; 15 bytes are used; NULL: "sqlite" */
+    weir_sqlite_sync sync; /* default WEIR_SQLITE_SYNC_FULL */
+    int64_t busy_timeout_ns; /* waiting for another process that writes; 0: 5 s */
+    size_t answer_bytes_max; /* of one query; 0: 64 MiB; more is -EMSGSIZE */
+    const char *name;        /* kept, of its thread; 15 bytes are used; NULL: "sqlite" */
     bool read_only;
 } weir_sqlite_options;
 
@@ -132,17 +133,16 @@ static inline weir_sqlite_value weir__sql_self(weir_sqlite_value value)
 #define WEIR_SQL_OPT(opt) ((opt).present ? WEIR__SQL_VALUE((opt).value) : WEIR_SQL_NULL)
 
 /**
- * The values of a statement, in the order of ?1, ?2 …: integers, bool, double, `char *`, weir_str (text),
- * weir_bytes (blob), or a weir_sqlite_value. At most 32; none: `WEIR_SQL()`.
+ * The values of a statement, in the order of ?1, ?2 …: integers, bool, double, `char *`, weir_str
+ * (text), weir_bytes (blob), or a weir_sqlite_value. At most 32; none: `WEIR_SQL()`.
  */
 #define WEIR_SQL(...)                                                                              \
-    ((weir_sqlite_values){                                                                         \
-        .items = (const weir_sqlite_value[]){__VA_OPT__(WEIR__SQL_EACH(__VA_ARGS__))               \
-                                                 WEIR_SQL_NULL},                                   \
-        .count = sizeof((const weir_sqlite_value[]){__VA_OPT__(WEIR__SQL_EACH(__VA_ARGS__))        \
-                                                        WEIR_SQL_NULL}) /                          \
-                     sizeof(weir_sqlite_value) -                                                   \
-                 1})
+    ((weir_sqlite_values){.items = (const weir_sqlite_value[]){__VA_OPT__(                         \
+                              WEIR__SQL_EACH(__VA_ARGS__)) WEIR_SQL_NULL},                         \
+                          .count = sizeof((const weir_sqlite_value[]){                             \
+                                       __VA_OPT__(WEIR__SQL_EACH(__VA_ARGS__)) WEIR_SQL_NULL}) /   \
+                                       sizeof(weir_sqlite_value) -                                 \
+                                   1})
 
 /* clang-format off */
 #define WEIR__SQL_VALUE(value)                                                                     \
@@ -197,8 +197,8 @@ WEIR_BEGIN_DECLS
 /**
  * Open a database, make it if it is not there, and bring its tables up to date.
  *
- * The file uses a write-ahead log, and foreign keys are enforced. A file system that cannot have such a
- * log (some network ones) is refused, because what is promised here could not be kept there.
+ * The file uses a write-ahead log, and foreign keys are enforced. A file system that cannot have
+ * such a log (some network ones) is refused, because what is promised here could not be kept there.
  *
  * @param path     of the file, its folder exists; ":memory:" for one that goes with the process
  * @param options  borrowed; NULL for the defaults
@@ -239,8 +239,8 @@ WEIR_API WEIR_CHECKPOINT void weir_sqlite_close(weir_sqlite *db);
  * Run one statement that changes something.
  *
  * @param db      open
- * @param sql     one statement, with ?1, ?2 … where values go; it is prepared once and kept. Not BEGIN
- *                or its kind: see weir_sqlite_transaction()
+ * @param sql     one statement, with ?1, ?2 … where values go; it is prepared once and kept. Not
+ *                BEGIN or its kind: see weir_sqlite_transaction()
  * @param values  as many as the statement takes; kept until this returns
  *
  * Returns     how many rows were changed, on the disk by now; or a negative errno
@@ -280,9 +280,9 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_sqlite_exec(weir_sqlite *db, c
  * Run one statement and read its rows into structs; what WEIR_SQLITE_SELECT() calls.
  *
  * A column goes to the field of its name (in JSON). NULL fits a WEIR_OPT and an `.optional` string;
- * a string takes text, a number takes numbers within its range, a bool 0 and 1. Columns without a field
- * are skipped, unless the model is strict; a field without a column takes its `.or_else`, or is absent if
- * it may be. Lists and nested structs are read from JSON text.
+ * a string takes text, a number takes numbers within its range, a bool 0 and 1. Columns without a
+ * field are skipped, unless the model is strict; a field without a column takes its `.or_else`, or
+ * is absent if it may be. Lists and nested structs are read from JSON text.
  *
  * @param db         open
  * @param sql        one statement; one with RETURNING changes something, and is then on the disk
@@ -295,15 +295,17 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_sqlite_exec(weir_sqlite *db, c
  * Returns     0 or a negative errno
  * Errors      as weir_sqlite_run(), and
  *             -EMSGSIZE   more than answer_bytes_max
- *             -EDOM       a column does not fit its field, or a field has no column: the message says
- *                         which. What the statement changed stays
+ *             -EDOM       a column does not fit its field, or a field has no column: the message
+ *                         says which. What the statement changed stays
  *             -ECANCELED  also while it ran, if it only reads
  * Checkpoint  always
  * Thread      any loop's, in a task
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int
-weir_sqlite_query(weir_sqlite *db, const char *sql, weir_sqlite_values values, weir_arena *arena,
-                  const weir_model *model, void **out_items, size_t *out_count);
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_sqlite_query(weir_sqlite *db, const char *sql,
+                                                               weir_sqlite_values values,
+                                                               weir_arena *arena,
+                                                               const weir_model *model,
+                                                               void **out_items, size_t *out_count);
 
 /**
  * The same for one row.
@@ -322,15 +324,18 @@ weir_sqlite_query(weir_sqlite *db, const char *sql, weir_sqlite_values values, w
  * Checkpoint  always
  * Thread      any loop's, in a task
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int
-weir_sqlite_get(weir_sqlite *db, const char *sql, weir_sqlite_values values, weir_arena *arena,
-                const weir_model *model, void *out_value);
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_sqlite_get(weir_sqlite *db, const char *sql,
+                                                             weir_sqlite_values values,
+                                                             weir_arena *arena,
+                                                             const weir_model *model,
+                                                             void *out_value);
 
 /**
  * Do several things together or not at all.
  *
- * The function runs on the database's thread, while the caller waits: it uses the weir_sqlite_tx calls,
- * and no call marked WEIR_CHECKPOINT. Everybody else's changes wait for it, so it should be short.
+ * The function runs on the database's thread, while the caller waits: it uses the weir_sqlite_tx
+ * calls, and no call marked WEIR_CHECKPOINT. Everybody else's changes wait for it, so it should be
+ * short.
  *
  * @param db   open
  * @param fn   returns 0 to keep what it did, or a negative errno to undo it
@@ -341,8 +346,9 @@ weir_sqlite_get(weir_sqlite *db, const char *sql, weir_sqlite_values values, wei
  * Checkpoint  always
  * Thread      any loop's, in a task
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int
-weir_sqlite_transaction(weir_sqlite *db, weir_sqlite_tx_fn *fn, void *arg);
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_sqlite_transaction(weir_sqlite *db,
+                                                                     weir_sqlite_tx_fn *fn,
+                                                                     void *arg);
 
 /**
  * weir_sqlite_run() inside a transaction.
@@ -365,8 +371,8 @@ WEIR_API WEIR_MUST_CHECK ssize_t weir_sqlite_tx_run(weir_sqlite_tx *tx, const ch
  * @param tx         the function's
  * @param sql        as weir_sqlite_query()
  * @param values     as weir_sqlite_query()
- * @param arena      from weir_arena_new(), used by nobody else meanwhile; never that of a request, whose
- *                   memory belongs to its loop
+ * @param arena      from weir_arena_new(), used by nobody else meanwhile; never that of a request,
+ *                   whose memory belongs to its loop
  * @param model      as weir_sqlite_query()
  * @param out_items  as weir_sqlite_query()
  * @param out_count  as weir_sqlite_query()
@@ -406,15 +412,19 @@ WEIR_API void weir_sqlite_stats_read(weir_sqlite *db, weir_sqlite_stats *out_sta
 
 WEIR_END_DECLS
 
-/** Rows as a WEIR_LIST(a_type), whose model is declared: `list` is a pointer to it. A checkpoint. */
+/**
+ * Rows as a WEIR_LIST(a_type), whose model is declared: `list` is a pointer to it. A checkpoint.
+ */
 #define WEIR_SQLITE_SELECT(db, sql, values, arena, a_type, list)                                   \
     weir_sqlite_query((db), (sql), (values), (arena), WEIR_MODEL_OF(a_type),                       \
-                      _Generic((list)->items, a_type *: (void **)(void *)&(list)->items),          \
+                      _Generic((list)->items, a_type *                                             \
+                               : (void **)(void *)&(list)->items),                                 \
                       &(list)->count)
 
 /** One row as an `a_type`, whose model is declared. -ENOENT: there is none. A checkpoint. */
 #define WEIR_SQLITE_SELECT_ONE(db, sql, values, arena, a_type, out_value)                          \
     weir_sqlite_get((db), (sql), (values), (arena), WEIR_MODEL_OF(a_type),                         \
-                    _Generic((out_value), a_type *: (void *)(out_value)))
+                    _Generic((out_value), a_type *                                                 \
+                             : (void *)(out_value)))
 
 #endif

@@ -32,7 +32,8 @@ typedef struct weir_run_options {
     const char *backend;   /* "uring", "epoll", "sim"; NULL: WEIR_BACKEND from the environment, else
                               io_uring where the kernel lets us, and epoll where not */
     const char *name;      /* for reports; NULL: "main" */
-    size_t tasks_max;      /* live tasks; 0: 1,048,576; at most 16,777,216, also if WEIR_UNLIMITED */
+    size_t tasks_max;      /* live tasks; 0: 1,048,576; at most 16,777,216, also if
+                              WEIR_UNLIMITED */
     size_t stack_bytes;    /* each task's, at most 16 MiB; 0: WEIR_STACK_BYTES_DEFAULT (more under
                               sanitizers) */
     uint64_t shuffle_seed; /* tests: permute each turn's ready tasks from this seed; 0: first in,

@@ -87,8 +87,8 @@ static inline void weir__fiber_deinit_stack(struct weir__fiber *fiber)
 #endif
 }
 
-/* Before a stack is begun anew: what the sanitizers remember of frames that were left on it for good
- * goes. Those are the outermost few; all others returned. */
+/* Before a stack is begun anew: what the sanitizers remember of frames that were left on it for
+ * good goes. Those are the outermost few; all others returned. */
 static inline void weir__fiber_renew(struct weir__fiber *fiber)
 {
     (void)fiber;
@@ -119,11 +119,12 @@ static inline void weir__fiber_arrived(struct weir__fiber *from)
 #endif
 }
 
-/* `ends`: nobody will ever come back to `from`'s frames. Inlined and not instrumented itself: TSan's
- * shadow call stack belongs to the fiber (a call here would be popped on the wrong one). */
-__attribute__((always_inline)) static inline void
-weir__fiber_switch(struct weir__fiber *from, void **out_from_sp, struct weir__fiber *to,
-                   void *to_sp, bool ends)
+/* `ends`: nobody will ever come back to `from`'s frames. Inlined and not instrumented itself:
+ * TSan's shadow call stack belongs to the fiber (a call here would be popped on the wrong one). */
+__attribute__((always_inline)) static inline void weir__fiber_switch(struct weir__fiber *from,
+                                                                     void **out_from_sp,
+                                                                     struct weir__fiber *to,
+                                                                     void *to_sp, bool ends)
 {
     (void)from, (void)to, (void)ends;
 #ifdef WEIR__ASAN

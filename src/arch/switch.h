@@ -1,13 +1,14 @@
 /*
  * switch.h - leaving one stack and going on on another
  *
- * The switch saves what the C ABI says a call preserves and nothing else: no signal mask, no floating
- * point control words (a task that changes them restores them before it parks). It leaves through a
- * jump, not a return: the return predictor would be wrong every time (measured: 2.2 ns against 11.5).
+ * The switch saves what the C ABI says a call preserves and nothing else: no signal mask, no
+ * floating point control words (a task that changes them restores them before it parks). It leaves
+ * through a jump, not a return: the return predictor would be wrong every time (measured: 2.2 ns
+ * against 11.5).
  *
  * Holds  1. A saved stack pointer is resumed exactly once.
- *        2. The outermost frame of a new stack has no return address: gdb, perf and our own walks end
- *           there.
+ *        2. The outermost frame of a new stack has no return address: gdb, perf and our own walks
+ *           end there.
  */
 #ifndef WEIR__ARCH_SWITCH_H
 #define WEIR__ARCH_SWITCH_H

@@ -1,14 +1,17 @@
 /*
  * client.c - the HTTP client: a call, its answer, its limits
  *
- * A call sends its head and body in one write, reads heads until one is final, then hands the body out as
- * it is asked for. Every step runs in a scope that ends at the call's deadline, so a limit of the client is
- * told apart from one of the caller's: -ETIMEDOUT with a sentence, against -ECANCELED.
+ * A call sends its head and body in one write, reads heads until one is final, then hands the body
+ * out as it is asked for. Every step runs in a scope that ends at the call's deadline, so a limit
+ * of the client is told apart from one of the caller's: -ETIMEDOUT with a sentence, against
+ * -ECANCELED.
  *
  * Runs on  the client's loop, in the caller's task.
- * Holds    1. A connection is used again only after its answer was read to the end and nothing came behind.
+ * Holds    1. A connection is used again only after its answer was read to the end and nothing came
+ *          behind.
  *          2. A body that ends early is an error, never a shorter body (V2).
- *          3. What a server sends is bounded: heads by the parser's limits, interim answers by count.
+ *          3. What a server sends is bounded: heads by the parser's limits, interim answers by
+ *             count.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +28,7 @@ enum {
     READ_PIECE_BYTES = 16 * 1024,
 };
 
-/* --- the client ------------------------------------------------------------------------------------------ */
+/* --- the client ------------------------------------------------------------------------------- */
 
 static int limit_or(int64_t *limit, int64_t otherwise)
 {
@@ -91,7 +94,7 @@ void weir_http_client_stats_get(const weir_http_client *client, weir_http_client
     *out_stats = client->stats;
 }
 
-/* --- limits of time ---------------------------------------------------------------------------------------- */
+/* --- limits of time --------------------------------------------------------------------------- */
 
 /* What a step came to under the call's deadline. */
 static int translate(const weir_http_exchange *exchange, int rc)
@@ -110,7 +113,7 @@ static int translate(const weir_http_exchange *exchange, int rc)
             (rc) = translate((exchange), weir_scope_leave(&scope_, (step)));                       \
     } while (0)
 
-/* --- sending ----------------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static int append_headers(struct weir__buffer *out, const weir_http_header *headers)
 {
@@ -177,7 +180,7 @@ static int send_call(weir_http_exchange *exchange, const struct weir__buffer *he
     return weir_conn_write_parts(exchange->conn->conn, parts, 2, NULL);
 }
 
-/* --- receiving the head -------------------------------------------------------------------------------------- */
+/* --- receiving the head ----------------------------------------------------------------------- */
 
 static int cut_short(const weir_http_exchange *exchange, const char *where)
 {
@@ -203,7 +206,8 @@ static int receive_head(weir_http_exchange *exchange)
         weir__buffer_append(bytes, data, there);
         if (weir__buffer_error(bytes) < 0)
             return weir__buffer_error(bytes) == -EMSGSIZE
-                       ? weir_fail(-EBADMSG, "the head of the answer of %s is too large", exchange->url)
+                       ? weir_fail(-EBADMSG, "the head of the answer of %s is too large",
+                                   exchange->url)
                        : -ENOMEM;
         exchange->head.fields.items = exchange->fields;
         exchange->head.fields.count_max = WEIR__CLIENT_FIELDS_MAX;
@@ -246,7 +250,7 @@ static void begin_body(weir_http_exchange *exchange)
                           (framing->kind == WEIR__HTTP_BODY_LENGTH && framing->length == 0);
 }
 
-/* --- one call ------------------------------------------------------------------------------------------------ */
+/* --- one call --------------------------------------------------------------------------------- */
 
 static void give_back(weir_http_exchange *exchange)
 {
@@ -260,8 +264,8 @@ static void give_back(weir_http_exchange *exchange)
 /* A kept connection that died while it was idle answers nothing at all. */
 static bool died_idle(const weir_http_exchange *exchange, int rc)
 {
-    return exchange->conn != NULL && exchange->conn->used_before && exchange->head_bytes.size == 0 &&
-           (rc == -EPIPE || rc == -ECONNRESET);
+    return exchange->conn != NULL && exchange->conn->used_before &&
+           exchange->head_bytes.size == 0 && (rc == -EPIPE || rc == -ECONNRESET);
 }
 
 struct attempt {
@@ -360,7 +364,9 @@ int weir_http_begin(weir_http_client *client, const weir_http_call *call,
 {
     if (weir__core_task() == NULL)
         return -EPERM;
-    const char *method = call->method != NULL ? call->method : call->body_bytes > 0 ? "POST" : "GET";
+    const char *method = call->method != NULL   ? call->method
+                         : call->body_bytes > 0 ? "POST"
+                                                : "GET";
     if (!weir__http_token_valid(weir__str_from(method)) || strcmp(method, "CONNECT") == 0)
         return weir_fail(-EINVAL, "method %.20s cannot be sent by this client", method);
     struct weir__http_url url;
@@ -393,7 +399,7 @@ int weir_http_begin(weir_http_client *client, const weir_http_call *call,
     return 0;
 }
 
-/* --- the body ------------------------------------------------------------------------------------------------- */
+/* --- the body --------------------------------------------------------------------------------- */
 
 static ssize_t take(weir_http_exchange *exchange, void *out_buffer, size_t size)
 {
@@ -415,7 +421,8 @@ static ssize_t read_length(weir_http_exchange *exchange, void *out_buffer, size_
         return weir_fail(-EPIPE, "%s closed the connection half-way: %llu of %llu bytes came",
                          exchange->url, (unsigned long long)exchange->received,
                          (unsigned long long)exchange->head.framing.length);
-    ssize_t count = take(exchange, out_buffer, exchange->left < size ? (size_t)exchange->left : size);
+    ssize_t count =
+        take(exchange, out_buffer, exchange->left < size ? (size_t)exchange->left : size);
     exchange->left -= (uint64_t)count;
     exchange->body_done = exchange->left == 0;
     return count;
@@ -488,7 +495,7 @@ ssize_t weir_http_read(weir_http_exchange *exchange, void *out_buffer, size_t si
     return rc;
 }
 
-/* --- looking at it -------------------------------------------------------------------------------------------- */
+/* --- looking at it ---------------------------------------------------------------------------- */
 
 static const char *find_header(struct weir__http_fields *fields, const char *name)
 {
@@ -502,8 +509,8 @@ static void close_values(weir_http_exchange *exchange)
 {
     for (size_t i = 0; i < exchange->head.fields.count; i++) {
         const weir_str *value = &exchange->fields[i].value;
-        exchange->head_bytes.data[value->data - exchange->head_bytes.data + (ptrdiff_t)value->size] =
-            '\0';
+        exchange->head_bytes
+            .data[value->data - exchange->head_bytes.data + (ptrdiff_t)value->size] = '\0';
     }
 }
 
@@ -529,7 +536,7 @@ void weir_http_exchange_close(weir_http_exchange *exchange)
     weir__base_free(exchange);
 }
 
-/* --- whole answers -------------------------------------------------------------------------------------------- */
+/* --- whole answers ---------------------------------------------------------------------------- */
 
 struct weir_http_response {
     weir_http_exchange *exchange; /* its head; the connection has gone back */

@@ -42,17 +42,17 @@ struct weir_http_client {
     weir_http_client_stats stats;
 };
 
-/* --- pool, client_pool.c -------------------------------------------------------------------------------- */
+/* --- pool, client_pool.c ---------------------------------------------------------------------- */
 
-/* A checkpoint. A connection to the origin, idle or new; its place is taken. Errors of weir_connect(), and
- * -EBUSY when no place came free in time. `fresh`: do not use an idle one. */
+/* A checkpoint. A connection to the origin, idle or new; its place is taken. Errors of
+ * weir_connect(), and -EBUSY when no place came free in time. `fresh`: do not use an idle one. */
 int weir__client_acquire(weir_http_client *client, const char *host, uint16_t port, bool fresh,
                          struct weir__client_conn **out_conn) WEIR_MUST_CHECK;
 /* Not a checkpoint. `reusable`: keep it for the next call. */
 void weir__client_release(weir_http_client *client, struct weir__client_conn *conn, bool reusable);
 void weir__client_pool_close(weir_http_client *client);
 
-/* --- exchange ------------------------------------------------------------------------------------------- */
+/* --- exchange --------------------------------------------------------------------------------- */
 
 enum { WEIR__CLIENT_FIELDS_MAX = 100 };
 

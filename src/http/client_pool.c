@@ -2,8 +2,9 @@
  * client_pool.c - the client's connections: places, waiting for one, keeping idle ones
  *
  * A place is a connection that exists or is being made. There are conns_max of them, and
- * conns_per_origin_max to one origin. Whoever finds none waits in one line; a place that comes free goes
- * to the first in the line that can use it. An idle connection to another origin is closed to make room.
+ * conns_per_origin_max to one origin. Whoever finds none waits in one line; a place that comes free
+ * goes to the first in the line that can use it. An idle connection to another origin is closed to
+ * make room.
  *
  * Runs on  the client's loop.
  * Holds    1. places_taken == connections in use + idle + being made, over all and for each origin.
@@ -19,10 +20,11 @@ struct place_waiter {
     struct weir__list link;
     weir_task *task;
     struct weir__origin *origin;
-    struct weir__client_conn *conn; /* given along with the place, when one to the same origin was free */
+    struct weir__client_conn *conn; /* given along with the place, when one to the same origin was
+                                       free */
 };
 
-/* --- origins -------------------------------------------------------------------------------------------- */
+/* --- origins ---------------------------------------------------------------------------------- */
 
 static struct weir__origin *find_origin(weir_http_client *client, const char *host, uint16_t port)
 {
@@ -70,7 +72,7 @@ static void forget_unused(weir_http_client *client, struct weir__origin *origin)
     weir__base_free(origin);
 }
 
-/* --- places --------------------------------------------------------------------------------------------- */
+/* --- places ----------------------------------------------------------------------------------- */
 
 static void take_place(weir_http_client *client, struct weir__origin *origin)
 {
@@ -170,7 +172,7 @@ static int wait_for_place(weir_http_client *client, struct weir__origin *origin,
     return rc;
 }
 
-/* --- idle ones ------------------------------------------------------------------------------------------- */
+/* --- idle ones -------------------------------------------------------------------------------- */
 
 static struct weir__client_conn *take_idle(weir_http_client *client, struct weir__origin *origin)
 {
@@ -207,9 +209,8 @@ static void sweep(struct weir__alarm *alarm)
 static void keep(weir_http_client *client, struct weir__client_conn *conn)
 {
     conn->used_before = true;
-    conn->kept_until_ns = client->limits.kept_ns == WEIR_FOREVER
-                              ? WEIR_NEVER
-                              : weir_now() + client->limits.kept_ns;
+    conn->kept_until_ns =
+        client->limits.kept_ns == WEIR_FOREVER ? WEIR_NEVER : weir_now() + client->limits.kept_ns;
     if (weir__list_empty(&client->idle)) {
         client->sweep.fire = sweep;
         weir__core_alarm_set(client->loop, &client->sweep, conn->kept_until_ns);
@@ -218,7 +219,7 @@ static void keep(weir_http_client *client, struct weir__client_conn *conn)
     client->stats.conns_idle++;
 }
 
-/* --- the two doors ---------------------------------------------------------------------------------------- */
+/* --- the two doors ---------------------------------------------------------------------------- */
 
 static int connect_new(weir_http_client *client, struct weir__origin *origin,
                        struct weir__client_conn **out_conn)

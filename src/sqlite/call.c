@@ -11,7 +11,7 @@
 
 enum { ANSWER_BYTES_MAX = 64 * 1024 * 1024 };
 
-/* --- waiting ------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static int enqueue(weir_sqlite *db, struct weir__sqlite_call *call)
 {
@@ -33,7 +33,8 @@ static int enqueue(weir_sqlite *db, struct weir__sqlite_call *call)
     return rc < 0 ? weir_fail(rc, "the database is being closed") : 0;
 }
 
-/* The caller is cancelled: out of the queue; or, when it has begun, only its query is interrupted. */
+/* The caller is cancelled: out of the queue; or, when it has begun, only its query is
+ * interrupted. */
 static void leave(weir_task *task, void *object)
 {
     struct weir__sqlite_call *call = object;
@@ -107,7 +108,7 @@ void weir__sqlite_call_shielded(weir_sqlite *db, struct weir__sqlite_call *call)
     call->detail = NULL;
 }
 
-/* --- statements ---------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 ssize_t weir_sqlite_run(weir_sqlite *db, const char *sql, weir_sqlite_values values)
 {
@@ -129,8 +130,9 @@ static size_t answer_max(const weir_sqlite *db)
                                                           : db->options.answer_bytes_max;
 }
 
-int weir_sqlite_query(weir_sqlite *db, const char *sql, weir_sqlite_values values, weir_arena *arena,
-                      const weir_model *model, void **out_items, size_t *out_count)
+int weir_sqlite_query(weir_sqlite *db, const char *sql, weir_sqlite_values values,
+                      weir_arena *arena, const weir_model *model, void **out_items,
+                      size_t *out_count)
 {
     struct weir__sqlite_call call = {.kind = WEIR__SQLITE_QUERY, .sql = sql, .values = values};
     weir__sqlite_answer_init(&call.answer, answer_max(db));
@@ -159,7 +161,7 @@ int weir_sqlite_get(weir_sqlite *db, const char *sql, weir_sqlite_values values,
     return 0;
 }
 
-/* --- transactions -------------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 int weir_sqlite_transaction(weir_sqlite *db, weir_sqlite_tx_fn *fn, void *arg)
 {

@@ -1,10 +1,10 @@
 /*
  * lane.c - the thread of a database: rounds of queries, and many changes in one transaction
  *
- * A round takes the queries that are there, one after another, then the changes that are there. These
- * run in one transaction, each in a savepoint of its own, so that one that fails takes back only
- * itself; then one commit writes all of them to the disk, and only then they come home. What arrives
- * meanwhile waits for the next round: the slower the disk, the more share a write of it.
+ * A round takes the queries that are there, one after another, then the changes that are there.
+ * These run in one transaction, each in a savepoint of its own, so that one that fails takes back
+ * only itself; then one commit writes all of them to the disk, and only then they come home. What
+ * arrives meanwhile waits for the next round: the slower the disk, the more share a write of it.
  *
  * Some failures (disk full, I/O) make SQLite undo the whole transaction. Then statements that had
  * worked before are run again, each by itself; a caller's function cannot be run twice, so it fails
@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "sqlite/sqlite.h"
 
-/* --- results ----------------------------------------------------------------------------------------- */
+/* --- results ---------------------------------------------------------------------------------- */
 
 /* The code, and what weir_fail() said about it on this thread. */
 static void set_result(weir_sqlite *db, struct weir__sqlite_call *call, int rc)
@@ -62,7 +62,7 @@ static void send_home(weir_sqlite *db, struct weir__sqlite_call *call)
     weir_ignore(weir__core_post(loop, &call->post), "its task is parked, so the loop is there");
 }
 
-/* --- queries ----------------------------------------------------------------------------------------- */
+/* --- queries ---------------------------------------------------------------------------------- */
 
 static struct weir__sqlite_call *take(weir_sqlite *db, struct weir__list *queue, size_t *count)
 {
@@ -120,9 +120,10 @@ static void run_queries(weir_sqlite *db, size_t count)
     }
 }
 
-/* --- changes ----------------------------------------------------------------------------------------- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
-/* Each change in its savepoint: what it left undone at its end is an error of its own, not of the commit. */
+/* Each change in its savepoint: what it left undone at its end is an error of its own, not of the
+ * commit. */
 static int check_left(weir_sqlite *db)
 {
     int owed = 0, unused = 0;
@@ -215,7 +216,8 @@ static void run_alone(weir_sqlite *db, struct weir__sqlite_call *call)
 }
 
 /* SQLite has undone everything of this transaction; those that had worked are undone too. */
-static void run_again(weir_sqlite *db, struct weir__list *done, const struct weir__sqlite_call *culprit)
+static void run_again(weir_sqlite *db, struct weir__list *done,
+                      const struct weir__sqlite_call *culprit)
 {
     for (struct weir__list *node = done->next; node != done; node = node->next) {
         struct weir__sqlite_call *call = WEIR__CONTAINER(node, struct weir__sqlite_call, link);
@@ -302,7 +304,7 @@ static void run_together(weir_sqlite *db, size_t count)
     send_all_home(db, &done);
 }
 
-/* --- what stands alone --------------------------------------------------------------------------------- */
+/* --- what stands alone ------------------------------------------------------------------------ */
 
 static int run_script(weir_sqlite *db, const char *script)
 {
@@ -336,7 +338,7 @@ static bool run_lone(weir_sqlite *db, struct weir__sqlite_call *call)
     return last;
 }
 
-/* --- rounds -------------------------------------------------------------------------------------------- */
+/* --- rounds ----------------------------------------------------------------------------------- */
 
 static void wait_for_work(weir_sqlite *db, size_t *out_queries, size_t *out_changes)
 {
@@ -379,8 +381,8 @@ void *weir__sqlite_lane(void *arg)
         if (lone != NULL)
             last = run_lone(db, lone);
         else if (changes > 0)
-            run_together(db, changes < WEIR__SQLITE_TOGETHER_MAX ? changes
-                                                                 : WEIR__SQLITE_TOGETHER_MAX);
+            run_together(db,
+                         changes < WEIR__SQLITE_TOGETHER_MAX ? changes : WEIR__SQLITE_TOGETHER_MAX);
     }
     weir__job_detail = NULL;
     return NULL;

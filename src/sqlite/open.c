@@ -1,8 +1,8 @@
 /*
  * open.c - opening and closing a database; the settings and the schema of its file
  *
- * A file is opened with a write-ahead log and synchronous=FULL: a commit is one write and one fsync,
- * readers do not stop it, and nothing that came home is lost with the power.
+ * A file is opened with a write-ahead log and synchronous=FULL: a commit is one write and one
+ * fsync, readers do not stop it, and nothing that came home is lost with the power.
  *
  * Runs on  weir_sqlite_open() and _close() in a task, the rest on the database's thread.
  */
@@ -16,10 +16,11 @@
 #define BUSY_TIMEOUT_DEFAULT (5 * WEIR_SEC)
 enum { STEPS_BETWEEN_LOOKS = 1000 };
 
-/* --- callbacks of SQLite ---------------------------------------------------------------------------- */
+/* --- callbacks of SQLite ---------------------------------------------------------------------- */
 
 /* Between BEGIN and COMMIT there may be the changes of many; only we set these marks. */
-static int authorize(void *arg, int action, const char *a, const char *b, const char *c, const char *d)
+static int authorize(void *arg, int action, const char *a, const char *b, const char *c,
+                     const char *d)
 {
     (void)a, (void)b, (void)c, (void)d;
     const weir_sqlite *db = arg;
@@ -36,7 +37,7 @@ static int look_for_cancel(void *arg)
            __atomic_load_n(&db->running_query->cancelled, __ATOMIC_RELAXED);
 }
 
-/* --- settings ---------------------------------------------------------------------------------------- */
+/* --- settings --------------------------------------------------------------------------------- */
 
 static int script(weir_sqlite *db, const char *sql)
 {
@@ -70,9 +71,11 @@ static int set_journal(weir_sqlite *db)
         return rc;
     if (strcmp(mode, "wal") == 0 || strcmp(mode, "memory") == 0)
         return 0;
-    return weir_fail(-EOPNOTSUPP,
-                     "no write-ahead log is possible here (journal mode stays '%s'); put the file on a "
-                     "local disk", mode);
+    return weir_fail(
+        -EOPNOTSUPP,
+        "no write-ahead log is possible here (journal mode stays '%s'); put the file on a "
+        "local disk",
+        mode);
 }
 
 static int configure(weir_sqlite *db)
@@ -90,12 +93,13 @@ static int configure(weir_sqlite *db)
                                                                     : "PRAGMA synchronous=FULL");
     /* Savepoints keep old pages in memory; the log shrinks again after a large change. */
     if (rc == 0)
-        rc = script(db, "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;"
-                        "PRAGMA journal_size_limit=16777216");
+        rc = script(db,
+                    "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;"
+                    "PRAGMA journal_size_limit=16777216");
     return rc;
 }
 
-/* --- schema ------------------------------------------------------------------------------------------ */
+/* --- schema ----------------------------------------------------------------------------------- */
 
 static int read_version(weir_sqlite *db, int *out_version)
 {
@@ -137,9 +141,10 @@ static int bring_up_to_date(weir_sqlite *db)
     if (rc < 0 || version == count || db->options.schema == NULL)
         return rc;
     if (version > count)
-        return weir_fail(-EOPNOTSUPP,
-                         "a newer program made these tables: they are at step %d, this one knows %d",
-                         version, count);
+        return weir_fail(
+            -EOPNOTSUPP,
+            "a newer program made these tables: they are at step %d, this one knows %d", version,
+            count);
     rc = script(db, "BEGIN IMMEDIATE");
     if (rc == 0)
         rc = read_version(db, &version); /* another process may have been first */
@@ -152,13 +157,13 @@ static int bring_up_to_date(weir_sqlite *db)
     return rc;
 }
 
-/* --- on the thread ------------------------------------------------------------------------------------ */
+/* --- on the thread ---------------------------------------------------------------------------- */
 
 static int open_handle(weir_sqlite *db)
 {
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                (db->options.read_only ? SQLITE_OPEN_READONLY
-                                       : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    int flags =
+        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+        (db->options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     int result = sqlite3_open_v2(db->path, &db->handle, flags, NULL);
     if (result != SQLITE_OK)
         return weir__sqlite_fail(db, result, NULL);
@@ -189,7 +194,7 @@ void weir__sqlite_file_close(weir_sqlite *db)
     db->handle = NULL;
 }
 
-/* --- in a task ---------------------------------------------------------------------------------------- */
+/* --- in a task -------------------------------------------------------------------------------- */
 
 static void free_database(weir_sqlite *db)
 {
@@ -234,10 +239,9 @@ int weir_sqlite_open(const char *path, const weir_sqlite_options *options, weir_
     rc = new_database(path, options, &db);
     if (rc < 0)
         return rc;
-    rc = weir__base_thread_start(&db->thread, options == NULL || options->name == NULL
-                                                  ? "sqlite"
-                                                  : options->name,
-                                 weir__sqlite_lane, db);
+    rc = weir__base_thread_start(
+        &db->thread, options == NULL || options->name == NULL ? "sqlite" : options->name,
+        weir__sqlite_lane, db);
     if (rc < 0) {
         free_database(db);
         return weir_fail(rc, "cannot open database '%s': no thread could be started", path);

@@ -1,9 +1,9 @@
 /*
  * rows.c - what a query gave: as bytes on the database's thread, into structs on the task's
  *
- * An answer is the names of the columns, each closed by NUL, then the rows one after another. A value
- * is a byte for its kind and its content: eight bytes of a number; for text and blobs eight bytes of
- * size, the bytes, and a NUL.
+ * An answer is the names of the columns, each closed by NUL, then the rows one after another. A
+ * value is a byte for its kind and its content: eight bytes of a number; for text and blobs eight
+ * bytes of size, the bytes, and a NUL.
  *
  * Runs on  the database's thread while it is filled, that of the caller afterwards; never both.
  */
@@ -34,7 +34,7 @@ void weir__sqlite_answer_clear(struct weir__sqlite_answer *answer)
     answer->row_count = 0;
 }
 
-/* --- filling it --------------------------------------------------------------------------------- */
+/* --- filling it ------------------------------------------------------------------------------- */
 
 void weir__sqlite_add_columns(struct weir__sqlite_answer *answer, sqlite3_stmt *statement)
 {
@@ -75,8 +75,9 @@ static void add_value(struct weir__buffer *bytes, sqlite3_stmt *statement, int c
     }
     case SQLITE_TEXT:
     case SQLITE_BLOB: {
-        const void *data = type == SQLITE_TEXT ? (const void *)sqlite3_column_text(statement, column)
-                                               : sqlite3_column_blob(statement, column);
+        const void *data = type == SQLITE_TEXT
+                               ? (const void *)sqlite3_column_text(statement, column)
+                               : sqlite3_column_blob(statement, column);
         size_t size = (size_t)sqlite3_column_bytes(statement, column);
         if (data == NULL && size > 0) {
             bytes->error = -ENOMEM;
@@ -99,14 +100,15 @@ int weir__sqlite_add_row(struct weir__sqlite_answer *answer, sqlite3_stmt *state
         add_value(&answer->bytes, statement, i);
     int rc = weir__buffer_error(&answer->bytes);
     if (rc == -EMSGSIZE)
-        return weir_fail(rc, "the answer is larger than %zu bytes; ask for less, or raise answer_bytes_max",
-                         answer->bytes.size_max);
+        return weir_fail(
+            rc, "the answer is larger than %zu bytes; ask for less, or raise answer_bytes_max",
+            answer->bytes.size_max);
     if (rc == 0)
         answer->row_count++;
     return rc;
 }
 
-/* --- into structs ------------------------------------------------------------------------------- */
+/* --- into structs ----------------------------------------------------------------------------- */
 
 struct value {
     weir_sqlite_kind kind;
@@ -141,8 +143,8 @@ static const char *take_value(const char *at, struct value *out_value)
 }
 
 static const char *const kind_names[] = {
-    [WEIR_SQLITE_NULL] = "NULL",        [WEIR_SQLITE_INT] = "an integer",
-    [WEIR_SQLITE_DOUBLE] = "a real",    [WEIR_SQLITE_TEXT] = "a text",
+    [WEIR_SQLITE_NULL] = "NULL",     [WEIR_SQLITE_INT] = "an integer",
+    [WEIR_SQLITE_DOUBLE] = "a real", [WEIR_SQLITE_TEXT] = "a text",
     [WEIR_SQLITE_BLOB] = "a blob",
 };
 
@@ -160,7 +162,8 @@ static int refuse(const struct place *place, const struct value *value)
                      place->field->member, weir__model_kind_wanted(place->field->kind));
 }
 
-static int store_integer(const struct place *place, weir_model_kind kind, int64_t number, void *slot)
+static int store_integer(const struct place *place, weir_model_kind kind, int64_t number,
+                         void *slot)
 {
     long double least, greatest;
     weir__model_kind_range(kind, &least, &greatest);
@@ -208,7 +211,8 @@ static int store_number(const struct place *place, const struct value *value, vo
     if (kind == WEIR_KIND_FLOAT || kind == WEIR_KIND_DOUBLE) {
         if (value->kind != WEIR_SQLITE_INT && value->kind != WEIR_SQLITE_DOUBLE)
             return refuse(place, value);
-        store_real(kind, value->kind == WEIR_SQLITE_INT ? (double)value->number : value->real, slot);
+        store_real(kind, value->kind == WEIR_SQLITE_INT ? (double)value->number : value->real,
+                   slot);
         return 0;
     }
     if (value->kind != WEIR_SQLITE_INT)
@@ -255,7 +259,8 @@ static int store_null(const struct place *place, const struct value *value)
     return may_be_absent ? 0 : refuse(place, value); /* the struct began as zero */
 }
 
-static int store(const struct place *place, const struct value *value, weir_arena *arena, char *base)
+static int store(const struct place *place, const struct value *value, weir_arena *arena,
+                 char *base)
 {
     const weir_field *field = place->field;
     char *slot = base + field->offset;
@@ -303,7 +308,8 @@ static int match_columns(const struct weir__sqlite_answer *answer, const weir_mo
     return 0;
 }
 
-/* Every field that must have a column has one; said even when there is no row, so that it is found early. */
+/* Every field that must have a column has one; said even when there is no row, so that it is found
+ * early. */
 static int check_given(const weir_model *model, const bool *given)
 {
     const weir_model_table *table = model->table();
@@ -334,7 +340,8 @@ static int fill_absent(const weir_model *model, const bool *given, weir_arena *a
 }
 
 static int decode_row(const struct weir__sqlite_answer *answer, const weir_model *model,
-                      const ssize_t *fields, size_t row, weir_arena *arena, const char **at, char *base)
+                      const ssize_t *fields, size_t row, weir_arena *arena, const char **at,
+                      char *base)
 {
     for (size_t i = 0; i < answer->column_count; i++) {
         struct value value;

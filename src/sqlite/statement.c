@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "sqlite/sqlite.h"
 
-/* --- errors --------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static int code_of_constraint(int extended)
 {
@@ -87,12 +87,12 @@ int weir__sqlite_fail(weir_sqlite *db, int result, const char *what)
     const char *text = db->handle == NULL ? sqlite3_errstr(result) : sqlite3_errmsg(db->handle);
     int code = code_of(extended, system_error);
     if (code == -EIO)
-        return weir_fail(code, "%s%s%s (%s)", what == NULL ? "" : what, what == NULL ? "" : ": ", text,
-                         weir_code_text(-system_error));
+        return weir_fail(code, "%s%s%s (%s)", what == NULL ? "" : what, what == NULL ? "" : ": ",
+                         text, weir_code_text(-system_error));
     return weir_fail(code, "%s%s%s", what == NULL ? "" : what, what == NULL ? "" : ": ", text);
 }
 
-/* --- our own statements ---------------------------------------------------------------------------- */
+/* --- our own statements ----------------------------------------------------------------------- */
 
 static const char *const own_sql[WEIR__SQLITE_OWN_COUNT] = {
     [WEIR__SQLITE_BEGIN] = "BEGIN IMMEDIATE", [WEIR__SQLITE_COMMIT] = "COMMIT",
@@ -121,7 +121,7 @@ int weir__sqlite_do(weir_sqlite *db, enum weir__sqlite_own own)
     return rc;
 }
 
-/* --- statements that are kept ------------------------------------------------------------------------ */
+/* --- statements that are kept ----------------------------------------------------------------- */
 
 static void unprepare(struct weir__sqlite_kept *kept)
 {
@@ -186,7 +186,7 @@ static int prepare_new(weir_sqlite *db, const char *sql, struct weir__sqlite_kep
     return 0;
 }
 
-/* --- values ------------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static int bind_one(sqlite3_stmt *statement, int index, const weir_sqlite_value *value)
 {
@@ -222,7 +222,7 @@ static int bind_values(weir_sqlite *db, sqlite3_stmt *statement, weir_sqlite_val
     return 0;
 }
 
-/* --- running one --------------------------------------------------------------------------------------- */
+/* --- running one ------------------------------------------------------------------------------ */
 
 int weir__sqlite_prepare(weir_sqlite *db, const char *sql, weir_sqlite_values values,
                          struct weir__sqlite_kept *scratch, struct weir__sqlite_kept **out_kept)

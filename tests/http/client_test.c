@@ -141,13 +141,16 @@ static void expect_body(struct server *server, int status, const char *body)
 
 IO_TEST(answers_of_every_framing_are_read_whole)
 {
-    struct server server = {.answers = {
-        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Kind: plain\r\n\r\nhello",
-        "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n",
-        "HTTP/1.1 204 No Content\r\n\r\n",
-        "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-        "HTTP/1.1 500 Oh\r\nConnection: close\r\n\r\nuntil the end",
-    }};
+    struct server server = {
+        .answers = {
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Kind: plain\r\n\r\nhello",
+            "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n",
+            "HTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: "
+            "0\r\n\r\n",
+            "HTTP/1.1 500 Oh\r\nConnection: close\r\n\r\nuntil the end",
+        }};
     open_server(&server, NULL);
     weir_http_response *response;
     REQUIRE_RC(0, get(&server, &response));
@@ -168,8 +171,9 @@ IO_TEST(answers_of_every_framing_are_read_whole)
 
 IO_TEST(an_answer_in_single_bytes_is_the_same_answer)
 {
-    struct server server = {.drip = true, .answers = {
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"}};
+    struct server server = {
+        .drip = true,
+        .answers = {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"}};
     open_server(&server, NULL);
     expect_body(&server, 200, "ok");
     close_server(&server);
@@ -177,10 +181,11 @@ IO_TEST(an_answer_in_single_bytes_is_the_same_answer)
 
 IO_TEST(a_body_cut_short_is_an_error_and_never_a_shorter_body) /* V2 */
 {
-    struct server server = {.then_close = true, .answers = {
-        "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nonly this",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
-        "HTTP/1.1 200 OK\r\nConte"}};
+    struct server server = {
+        .then_close = true,
+        .answers = {"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nonly this",
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+                    "HTTP/1.1 200 OK\r\nConte"}};
     open_server(&server, NULL);
     weir_http_response *response;
     int rc = get(&server, &response);
@@ -232,8 +237,10 @@ IO_TEST(a_silent_server_hits_the_clients_own_limit) /* B4, F10 */
 
 IO_TEST(a_dripping_server_hits_the_total_limit) /* finding 3 */
 {
-    struct server server = {.drip = true, .answers = {
-        "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n................................"}};
+    struct server server = {
+        .drip = true,
+        .answers = {
+            "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n................................"}};
     open_server(&server, &(weir_http_client_options){.total_timeout_ns = 100 * WEIR_MS});
     weir_http_response *response;
     EXPECT_RC(-ETIMEDOUT, get(&server, &response));
@@ -242,8 +249,9 @@ IO_TEST(a_dripping_server_hits_the_total_limit) /* finding 3 */
 
 IO_TEST(a_kept_connection_that_died_is_replaced_without_a_word)
 {
-    struct server server = {.then_close = true, .answers = {
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"}};
+    struct server server = {.then_close = true,
+                            .answers = {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
+                                        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"}};
     open_server(&server, NULL);
     expect_body(&server, 200, "a");
     expect_body(&server, 200, "b");
@@ -253,9 +261,9 @@ IO_TEST(a_kept_connection_that_died_is_replaced_without_a_word)
 
 IO_TEST(unasked_bytes_behind_an_answer_end_the_connection) /* B4 */
 {
-    struct server server = {.answers = {
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"}};
+    struct server server = {.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 "
+                                        "OK\r\nContent-Length: 4\r\n\r\nevil",
+                                        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"}};
     open_server(&server, NULL);
     expect_body(&server, 200, "a");
     expect_body(&server, 200, "b");
@@ -265,11 +273,12 @@ IO_TEST(unasked_bytes_behind_an_answer_end_the_connection) /* B4 */
 
 IO_TEST(a_body_beyond_the_limit_is_refused_at_the_limit)
 {
-    struct server server = {.answers = {
-        "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n12345678",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n"}};
+    struct server server = {
+        .answers = {
+            "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n12345678",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n"}};
     open_server(&server, &(weir_http_client_options){.response_bytes_max = 8});
     expect_body(&server, 200, "12345678");
     expect_body(&server, 200, "12345678");
@@ -285,7 +294,10 @@ IO_TEST(a_post_carries_its_body_and_its_type)
     open_server(&server, NULL);
     weir_http_response *response;
     weir_http_header headers[] = {{"X-Trace", "7"}, {NULL, NULL}};
-    weir_http_call call = {.url = server.url, .body = "{}", .body_bytes = 2, .headers = headers,
+    weir_http_call call = {.url = server.url,
+                           .body = "{}",
+                           .body_bytes = 2,
+                           .headers = headers,
                            .content_type = "application/json"};
     REQUIRE_RC(0, weir_http_fetch(server.client, &call, &response));
     EXPECT_EQ(201, weir_http_response_status(response));
@@ -356,8 +368,10 @@ IO_TEST(calls_wait_for_a_place_in_turn_and_share_connections) /* I10 */
 
 IO_TEST(a_full_pool_is_an_error_after_its_limit_and_loses_no_place) /* I10 */
 {
-    struct server server = {.answers = {"(silence)", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"}};
-    open_server(&server, &(weir_http_client_options){.conns_max = 1, .pool_wait_ns = 20 * WEIR_MS,
+    struct server server = {
+        .answers = {"(silence)", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"}};
+    open_server(&server, &(weir_http_client_options){.conns_max = 1,
+                                                     .pool_wait_ns = 20 * WEIR_MS,
                                                      .total_timeout_ns = 100 * WEIR_MS});
     weir_group *group;
     REQUIRE_RC(0, weir_group_open(&group, NULL));
@@ -374,8 +388,8 @@ IO_TEST(a_full_pool_is_an_error_after_its_limit_and_loses_no_place) /* I10 */
 IO_TEST(a_cancelled_call_leaves_nothing_behind_wherever_it_was) /* O1-O6 */
 {
     for (int after_ms = 0; after_ms < 12; after_ms += 3) {
-        struct server server = {.drip = true, .answers = {
-            "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"}};
+        struct server server = {
+            .drip = true, .answers = {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"}};
         open_server(&server, NULL);
         weir_http_response *response;
         int rc = 0;

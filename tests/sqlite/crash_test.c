@@ -1,8 +1,9 @@
 /*
- * crash_test.c - killed at any moment: what was acknowledged is there, and nothing else was invented
+ * crash_test.c - killed at any moment: what was acknowledged is there, and nothing else was
+ * invented
  *
- * A child writes numbers and, once a call has returned success, sends the number to us. We kill it in
- * the middle, look into the file, and start it again on the same file.
+ * A child writes numbers and, once a call has returned success, sends the number to us. We kill it
+ * in the middle, look into the file, and start it again on the same file.
  */
 #include <signal.h>
 #include <sqlite3.h>
@@ -22,7 +23,7 @@ static const char *const schema[] = {"CREATE TABLE acks (number INTEGER PRIMARY 
                                      NULL};
 static unsigned char acknowledged[NUMBERS_MAX];
 
-/* --- the child ------------------------------------------------------------------------------------- */
+/* --- the child -------------------------------------------------------------------------------- */
 
 struct child {
     const char *path;
@@ -34,8 +35,8 @@ struct child {
 static int add_twins(weir_sqlite_tx *tx, void *arg)
 {
     const int *number = arg;
-    ssize_t rc = weir_sqlite_tx_run(tx, "INSERT INTO acks VALUES (?1, ?2)",
-                                    WEIR_SQL(*number, *number + 1));
+    ssize_t rc =
+        weir_sqlite_tx_run(tx, "INSERT INTO acks VALUES (?1, ?2)", WEIR_SQL(*number, *number + 1));
     if (rc >= 0)
         rc = weir_sqlite_tx_run(tx, "INSERT INTO acks VALUES (?1, ?2)",
                                 WEIR_SQL(*number + 1, *number));
@@ -72,7 +73,7 @@ static int child_main(void *arg)
     return weir_group_close(group, rc);
 }
 
-/* --- us --------------------------------------------------------------------------------------------- */
+/* --- us --------------------------------------------------------------------------------------- */
 
 static pid_t start_child(const char *path, int first, int *out_fd)
 {

@@ -47,8 +47,8 @@ TASK_TEST(statements_cannot_begin_or_end_a_transaction)
 {
     struct rig rig;
     rig_open(&rig);
-    const char *const control[] = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT x", "RELEASE weir",
-                                   "ROLLBACK TO weir"};
+    const char *const control[] = {"BEGIN",       "COMMIT",       "ROLLBACK",
+                                   "SAVEPOINT x", "RELEASE weir", "ROLLBACK TO weir"};
     for (size_t i = 0; i < sizeof control / sizeof *control; i++) {
         EXPECT_RC(-EINVAL, weir_sqlite_run(rig.db, control[i], WEIR_SQL()));
         EXPECT_CONTAINS("not authorized", weir_failure_message(-EINVAL));
@@ -70,7 +70,7 @@ TASK_TEST(values_are_values_whatever_they_look_like)
     rig_end(&rig);
 }
 
-/* --- together ------------------------------------------------------------------------------------ */
+/* --- together --------------------------------------------------------------------------------- */
 
 /* Holds the database's thread inside a transaction until it is opened. */
 struct gate {
@@ -238,8 +238,8 @@ IO_TEST(changes_undone_with_a_stranger_are_made_again)
         EXPECT_RC(0, WEIR_SPAWN(group, add, rig.db, i, &results[i]));
     until_queued(rig.db, 5);
     gate_open(&gate);
-    EXPECT_RC(-EEXIST, weir_sqlite_run(rig.db, "INSERT OR ROLLBACK INTO notes VALUES (1, 'x')",
-                                       WEIR_SQL()));
+    EXPECT_RC(-EEXIST,
+              weir_sqlite_run(rig.db, "INSERT OR ROLLBACK INTO notes VALUES (1, 'x')", WEIR_SQL()));
     EXPECT_RC(0, weir_group_close(group, 0));
     for (int i = 0; i < 4; i++)
         EXPECT_EQ(1, results[i]);
@@ -248,7 +248,7 @@ IO_TEST(changes_undone_with_a_stranger_are_made_again)
     rig_end(&rig);
 }
 
-/* --- transactions -------------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 typedef struct {
     int64_t id;
@@ -328,7 +328,7 @@ TASK_TEST(a_checkpoint_inside_a_transaction_is_refused)
     rig_end(&rig);
 }
 
-/* --- cancellation: X5 ------------------------------------------------------------------------------ */
+/* --- cancellation: X5 ------------------------------------------------------------------------- */
 
 IO_TEST(a_cancelled_caller_leaves_the_queue_and_nothing_was_changed)
 {
@@ -403,7 +403,7 @@ TASK_TEST(in_a_cancelled_scope_nothing_is_begun)
     rig_end(&rig);
 }
 
-/* --- closing, other processes, shortage -------------------------------------------------------------- */
+/* --- closing, other processes, shortage ------------------------------------------------------- */
 
 IO_TEST(close_waits_for_what_is_queued_and_refuses_the_rest)
 {

@@ -69,7 +69,8 @@ TASK_TEST(a_schema_step_that_fails_leaves_the_file_as_it_was)
     struct rig rig;
     rig_begin(&rig);
     const char *const wrong[] = {"CREATE TABLE a (x)", "CREATE TABLE b (", NULL};
-    EXPECT_RC(-EINVAL, weir_sqlite_open(rig.path, &(weir_sqlite_options){.schema = wrong}, &rig.db));
+    EXPECT_RC(-EINVAL,
+              weir_sqlite_open(rig.path, &(weir_sqlite_options){.schema = wrong}, &rig.db));
     EXPECT_CONTAINS("step 2 of the schema", weir_failure_message(-EINVAL));
     REQUIRE_RC(0, weir_sqlite_open(rig.path, NULL, &rig.db));
     EXPECT_EQ(0, number(&rig, "SELECT count(*) AS number FROM sqlite_schema"));
@@ -96,8 +97,7 @@ TASK_TEST(a_read_only_database_refuses_changes)
     rig_open(&rig);
     weir_sqlite *reader = NULL;
     REQUIRE_RC(0, weir_sqlite_open(rig.path, &(weir_sqlite_options){.read_only = true}, &reader));
-    EXPECT_RC(-EROFS,
-              weir_sqlite_run(reader, "INSERT INTO notes (text) VALUES ('x')", WEIR_SQL()));
+    EXPECT_RC(-EROFS, weir_sqlite_run(reader, "INSERT INTO notes (text) VALUES ('x')", WEIR_SQL()));
     weir_sqlite_close(reader);
     rig_end(&rig);
 }

@@ -18,7 +18,8 @@ struct rig {
 
 /* A folder; no database yet. */
 void rig_begin(struct rig *rig);
-/* A folder and a database with a table `notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)`. */
+/* A folder and a database with a table `notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL
+ * UNIQUE)`. */
 void rig_open(struct rig *rig);
 /* Closes the database if it is open, and removes the folder. */
 void rig_end(struct rig *rig);
