@@ -1082,6 +1082,8 @@ TEST(limits_can_be_set_and_zero_is_the_default)
         int status;
     } cases[] = {
         {{0, 0, 0}, 0},     {{18, 12, 2}, 0},
+        {{0, 12, 2}, 0},    {{18, 0, 2}, 0},
+        {{18, 12, 0}, 0},   {{17, 0, 0}, 414},
         {{17, 12, 2}, 414}, {{18, 11, 2}, 431},
         {{18, 12, 1}, 431}, {{WEIR_UNLIMITED, WEIR_UNLIMITED, WEIR_UNLIMITED}, 0},
         {{1, 1, 1}, 414},   {{18, 1, 1}, 431},
