@@ -68,9 +68,9 @@ weir__http_scan_response_fn weir__http_scan_response_neon;
 
 /*
  * What a head of good structure means; head.c. `size` is that of the head, and what is returned
- * when nothing is wrong. A request comes with fields, minor, method_text, target, path and query (as in
- * origin form), and with host when that is of the usual form (else host.text.data is NULL); a
- * response with fields, minor, status and reason.
+ * when nothing is wrong. A request comes with fields, minor, method_text, target, path and query
+ * (as in origin form), and with host when that is of the usual form (else host.text.data is NULL);
+ * a response with fields, minor, status and reason.
  */
 ssize_t weir__http_judge_request(const char *data, size_t size,
                                  struct weir__http_request_head *head,
