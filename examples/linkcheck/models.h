@@ -14,12 +14,12 @@ typedef struct {
     int32_t concurrency;
 } check_request;
 WEIR_MODEL(check_request,
-    WEIR_FIELD(urls, .min_len = 1, .max_len = URLS_MAX, .item_max_len = URL_BYTES_MAX,
-               .item_format = "http-url", .doc = "what to check: http or https URLs"),
-    WEIR_FIELD(timeout_ms, .min = 1, .max = TIMEOUT_MS_MAX, .or_else = "10000",
-               .doc = "time for each URL, its body included"),
-    WEIR_FIELD(concurrency, .min = 1, .max = CONCURRENCY_MAX, .or_else = "32",
-               .doc = "URLs that are fetched at the same time"))
+           WEIR_FIELD(urls, .min_len = 1, .max_len = URLS_MAX, .item_max_len = URL_BYTES_MAX,
+                      .item_format = "http-url", .doc = "what to check: http or https URLs"),
+           WEIR_FIELD(timeout_ms, .min = 1, .max = TIMEOUT_MS_MAX, .or_else = "10000",
+                      .doc = "time for each URL, its body included"),
+           WEIR_FIELD(concurrency, .min = 1, .max = CONCURRENCY_MAX, .or_else = "32",
+                      .doc = "URLs that are fetched at the same time"))
 
 /* The same two for an upload, whose body is the list itself. */
 typedef struct {
@@ -27,8 +27,8 @@ typedef struct {
     int32_t concurrency;
 } upload_query;
 WEIR_MODEL(upload_query,
-    WEIR_FIELD(timeout_ms, .min = 1, .max = TIMEOUT_MS_MAX, .or_else = "10000"),
-    WEIR_FIELD(concurrency, .min = 1, .max = CONCURRENCY_MAX, .or_else = "32"))
+           WEIR_FIELD(timeout_ms, .min = 1, .max = TIMEOUT_MS_MAX, .or_else = "10000"),
+           WEIR_FIELD(concurrency, .min = 1, .max = CONCURRENCY_MAX, .or_else = "32"))
 
 typedef struct {
     const char *id;
@@ -45,7 +45,7 @@ typedef struct {
     const char *error; /* a sentence when no answer came, else NULL */
 } check_result;
 WEIR_MODEL(check_result, WEIR_FIELD(url), WEIR_FIELD(status), WEIR_FIELD(ms), WEIR_FIELD(bytes),
-    WEIR_FIELD(error, .optional = true))
+           WEIR_FIELD(error, .optional = true))
 
 #define CHECK_STATES "running|done|cancelled|interrupted"
 
@@ -58,7 +58,7 @@ typedef struct {
     int64_t failed; /* all other results */
 } check_summary;
 WEIR_MODEL(check_summary, WEIR_FIELD(id), WEIR_FIELD(status, .one_of = CHECK_STATES),
-    WEIR_FIELD(total), WEIR_FIELD(done), WEIR_FIELD(ok), WEIR_FIELD(failed))
+           WEIR_FIELD(total), WEIR_FIELD(done), WEIR_FIELD(ok), WEIR_FIELD(failed))
 
 typedef struct {
     const char *id;
@@ -70,8 +70,8 @@ typedef struct {
     WEIR_LIST(check_result) results;
 } check_view;
 WEIR_MODEL(check_view, WEIR_FIELD(id), WEIR_FIELD(status, .one_of = CHECK_STATES),
-    WEIR_FIELD(total), WEIR_FIELD(done), WEIR_FIELD(ok), WEIR_FIELD(failed),
-    WEIR_NESTED(results, check_result, .max_len = WEIR_UNLIMITED))
+           WEIR_FIELD(total), WEIR_FIELD(done), WEIR_FIELD(ok), WEIR_FIELD(failed),
+           WEIR_NESTED(results, check_result, .max_len = WEIR_UNLIMITED))
 
 typedef struct {
     WEIR_LIST(check_summary) checks;
@@ -100,6 +100,7 @@ typedef struct {
     int64_t total;
 } check_progress;
 WEIR_MODEL(check_progress, WEIR_FIELD(seq), WEIR_FIELD(url), WEIR_FIELD(status), WEIR_FIELD(ms),
-    WEIR_FIELD(bytes), WEIR_FIELD(error, .optional = true), WEIR_FIELD(done), WEIR_FIELD(total))
+           WEIR_FIELD(bytes), WEIR_FIELD(error, .optional = true), WEIR_FIELD(done),
+           WEIR_FIELD(total))
 
 #endif

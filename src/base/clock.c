@@ -37,7 +37,8 @@ int64_t weir__base_wall_now(void)
     return read_clock(CLOCK_REALTIME);
 }
 
-/* The clock of a thread by its number, as the kernel encodes it (clock_getcpuclockid(3), Linux 2.6.12). */
+/* The clock of a thread by its number, as the kernel encodes it (clock_getcpuclockid(3), Linux
+ * 2.6.12). */
 int64_t weir__base_thread_cpu_now(int tid)
 {
     enum { PER_THREAD_SCHEDULED = 6 };

@@ -12,7 +12,7 @@
 /* One mistake: the message has to say what to write instead. */
 #define WRONG(report, place, ...) weir__model_report((report), (place), "declaration", __VA_ARGS__)
 
-/* --- limits ------------------------------------------------------------------------------------ */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 /* The limits of the items are named `.item_min`, those of the value `.min`. */
 static const char *prefix(bool of_items)
@@ -106,7 +106,7 @@ static int check_rules(struct weir__model_report *report, const struct weir__mod
     return rc;
 }
 
-/* --- absence ----------------------------------------------------------------------------------- */
+/* --- absence ---------------------------------------------------------------------------------- */
 
 static int check_absence(struct weir__model_report *report, const struct weir__model_place *place,
                          const weir_field *field)
@@ -138,7 +138,7 @@ static int check_default(struct weir__model_report *report, const struct weir__m
                  field->or_else);
 }
 
-/* --- the whole --------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int check_name(struct weir__model_report *report, const struct weir__model_place *place,
                       const weir_model_table *table, size_t index)

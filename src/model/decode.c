@@ -1,9 +1,9 @@
 /*
  * decode.c - JSON to struct, in one pass
  *
- * The reader is asked for what the table wants and writes where the table says. What does not fit is
- * reported and skipped, so that one answer names everything that is wrong. The outermost struct is
- * filled beside its place and copied at the end: nobody sees a half-read value.
+ * The reader is asked for what the table wants and writes where the table says. What does not fit
+ * is reported and skipped, so that one answer names everything that is wrong. The outermost struct
+ * is filled beside its place and copied at the end: nobody sees a half-read value.
  *
  * Runs on  any thread; the arena belongs to it.
  * Holds    1. When a function here returns 0, the reader stands behind the value it was called for.
@@ -22,7 +22,7 @@ struct decoder {
 static int decode_value(struct decoder *decoder, const struct weir__model_place *place,
                         const weir_field *field, const struct weir__model_rules *rules, char *slot);
 
-/* --- what stands there instead ----------------------------------------------------------------- */
+/* --- what stands there instead ---------------------------------------------------------------- */
 
 static const char *type_name(int type)
 {
@@ -43,7 +43,7 @@ static int wrong_type(struct decoder *decoder, const struct weir__model_place *p
     return rc < 0 ? rc : weir__json_skip(&decoder->json);
 }
 
-/* --- single values ----------------------------------------------------------------------------- */
+/* --- single values ---------------------------------------------------------------------------- */
 
 static int decode_text(struct decoder *decoder, const struct weir__model_place *place,
                        const struct weir__model_rules *rules, char *slot)
@@ -82,7 +82,7 @@ static int decode_bool(struct decoder *decoder, int type, char *slot)
     return weir__json_read_word(&decoder->json, (enum weir__json_type)type);
 }
 
-/* --- lists and optional values ----------------------------------------------------------------- */
+/* --- lists and optional values ---------------------------------------------------------------- */
 
 /* Moves to twice the room; what was there before stays in the arena until that ends. */
 static int grow_list(struct decoder *decoder, char **items, size_t count, size_t *capacity,
@@ -181,7 +181,7 @@ static int decode_field(struct decoder *decoder, const struct weir__model_place 
     }
 }
 
-/* --- objects ----------------------------------------------------------------------------------- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 static bool is_name_of(const weir_field *field, weir_str name)
 {
@@ -338,7 +338,7 @@ static int decode_value(struct decoder *decoder, const struct weir__model_place 
     return wrong_type(decoder, place, weir__model_kind_wanted(field->kind), type);
 }
 
-/* --- fields that are not there ----------------------------------------------------------------- */
+/* --- fields that are not there ---------------------------------------------------------------- */
 
 int weir__model_absent(struct weir__model_report *report, const struct weir__model_place *place,
                        const weir_field *field, unsigned depth, char *base)
@@ -361,7 +361,7 @@ int weir__model_absent(struct weir__model_report *report, const struct weir__mod
     return rc;
 }
 
-/* --- the whole --------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int report_malformed(struct decoder *decoder, size_t count_before, size_t total_before)
 {

@@ -8,7 +8,7 @@
 
 #include "base/str.h"
 
-/* --- one text ---------------------------------------------------------------------------------- */
+/* --- one text --------------------------------------------------------------------------------- */
 
 /* What people are shown of a text that did not fit: short, and cut between two characters. */
 enum { SHOWN_MAX = 40 };
@@ -92,7 +92,7 @@ static int read_value(struct weir__model_report *report, const struct weir__mode
     }
 }
 
-/* --- into a field ------------------------------------------------------------------------------ */
+/* --- into a field ----------------------------------------------------------------------------- */
 
 static int read_single(struct weir__model_report *report, const struct weir__model_place *place,
                        const weir_field *field, weir_str text, char *base)
@@ -201,7 +201,7 @@ int weir_model_decode_pairs(const weir_model *model, const weir_model_pair *pair
     return 0;
 }
 
-/* --- one field of a struct that is there already ----------------------------------------------- */
+/* --- one field of a struct that is there already ---------------------------------------------- */
 
 /* The list is copied: how much room its items have behind the last one is not known. */
 static int append_item(struct weir__model_report *report, const struct weir__model_place *place,

@@ -42,7 +42,7 @@ static void append_null(struct encoder *encoder)
     weir__buffer_append(encoder->buffer, "null", 4);
 }
 
-/* --- single values ----------------------------------------------------------------------------- */
+/* --- single values ---------------------------------------------------------------------------- */
 
 static void encode_uint(struct encoder *encoder, bool negative, uint64_t magnitude)
 {
@@ -138,7 +138,7 @@ static int encode_value(struct encoder *encoder, const struct weir__model_place 
     }
 }
 
-/* --- members ----------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------- */
 
 static int encode_list(struct encoder *encoder, const struct weir__model_place *place,
                        const weir_field *field, const char *slot)

@@ -10,7 +10,7 @@
 
 #include "base/str.h"
 
-/* --- letters ----------------------------------------------------------------------------------- */
+/* --- letters ---------------------------------------------------------------------------------- */
 
 enum {
     LETTER = 1,
@@ -93,7 +93,7 @@ static weir_str rest_from(weir_str text, size_t at)
     return weir__str_of(text.data + at, text.size - at);
 }
 
-/* --- URIs: RFC 3986 ---------------------------------------------------------------------------- */
+/* --- URIs: RFC 3986 --------------------------------------------------------------------------- */
 
 static size_t scheme_size(weir_str text)
 {
@@ -234,7 +234,7 @@ static const char *check_ipv4(const char *text, size_t size)
     return is_ipv4(weir__str_of(text, size)) ? NULL : "must be an IPv4 address such as 192.0.2.1";
 }
 
-/* --- other ------------------------------------------------------------------------------------- */
+/* --- other ------------------------------------------------------------------------------------ */
 
 /* The part of RFC 5321 that is in use: dot-atom before the @, a host name behind it. */
 static const char *check_email(const char *data, size_t size)

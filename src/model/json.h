@@ -1,13 +1,13 @@
 /*
  * json.h - JSON as bytes: a reader that is asked for what is wanted next, and numbers both ways
  *
- * The reader (RFC 8259, strict) builds no tree and allocates nothing. Whoever reads asks for the kind
- * of the next value and then takes or skips it; every byte is checked in either case. A fault is
- * sticky: it is noted once, with its place, and every further call returns -EBADMSG.
+ * The reader (RFC 8259, strict) builds no tree and allocates nothing. Whoever reads asks for the
+ * kind of the next value and then takes or skips it; every byte is checked in either case. A fault
+ * is sticky: it is noted once, with its place, and every further call returns -EBADMSG.
  *
- * Stricter than the grammar where the grammar leaves a hole: escapes that make half a surrogate pair
- * are refused, a byte order mark is refused, nesting is limited. Names are not compared with each
- * other here: what a name that stands twice means is known one floor up.
+ * Stricter than the grammar where the grammar leaves a hole: escapes that make half a surrogate
+ * pair are refused, a byte order mark is refused, nesting is limited. Names are not compared with
+ * each other here: what a name that stands twice means is known one floor up.
  */
 #ifndef WEIR__MODEL_JSON_H
 #define WEIR__MODEL_JSON_H

@@ -58,7 +58,7 @@ static const double tens[TENS_MAX + 1] = {
 
 #define EXACT_MAX (UINT64_C(1) << DBL_MANT_DIG) /* every integer up to here is a double */
 
-/* --- the last step of every exact way ---------------------------------------------------------- */
+/* --- the last step of every exact way --------------------------------------------------------- */
 
 /* The double nearest to mantissa * 2^exponent, where `more` says that a little is missing from the
  * mantissa. Only integers are used: the sum of both halves is a bit pattern, and a carry out of the
@@ -89,7 +89,7 @@ static int assemble(uint64_t mantissa, int64_t exponent, bool more, double *out_
     return 0;
 }
 
-/* --- 128 bits: |exponent| <= POW5_MAX ---------------------------------------------------------- */
+/* --- 128 bits: |exponent| <= POW5_MAX --------------------------------------------------------- */
 
 static int scale_128(uint64_t mantissa, int exponent, double *out_value)
 {
@@ -113,10 +113,10 @@ static int scale_128(uint64_t mantissa, int exponent, double *out_value)
     return assemble(quotient, (int64_t)divisor_zeros - zeros + exponent - 63, more, out_value);
 }
 
-/* --- large integers ---------------------------------------------------------------------------- */
+/* --- large integers --------------------------------------------------------------------------- */
 
-/* A double lies halfway between two decimals of 767 digits at most: what is behind the first 800 can
- * only tell "exactly half" from "more than half", and is replaced by one digit. */
+/* A double lies halfway between two decimals of 767 digits at most: what is behind the first 800
+ * can only tell "exactly half" from "more than half", and is replaced by one digit. */
 enum {
     DIGITS_MAX = 800,
     ORDER_MAX = 310,  /* from 10^310 on, everything is infinite */
@@ -320,7 +320,7 @@ int weir__json_to_double(const struct weir__json_number *number, double *out_val
     return 0;
 }
 
-/* --- double to text ---------------------------------------------------------------------------- */
+/* --- double to text --------------------------------------------------------------------------- */
 
 static bool reads_back(double read, double value, bool narrow)
 {
@@ -386,7 +386,8 @@ static bool precision_reads_back(double value, int precision, bool narrow)
            weir__json_to_double(&number, &read) == 0 && reads_back(read, value, narrow);
 }
 
-/* The least precision that reads back; it is near the top for almost every number that gets here. */
+/* The least precision that reads back; it is near the top for almost every number that gets
+ * here. */
 static int least_precision(double value, bool narrow)
 {
     int likely = narrow ? FLT_DIG : DBL_DIG;

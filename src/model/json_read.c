@@ -37,7 +37,7 @@ static inline void skip_blanks(struct weir__json *json)
     json->at = at;
 }
 
-/* --- which value, and into and out of objects and arrays --------------------------------------- */
+/* --- which value, and into and out of objects and arrays -------------------------------------- */
 
 static int no_value(struct weir__json *json)
 {
@@ -150,7 +150,7 @@ int weir__json_next_name(struct weir__json *json, bool first, struct weir__json_
     return 1;
 }
 
-/* --- strings ----------------------------------------------------------------------------------- */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 /* Length of the UTF-8 sequence at `at`, whose first byte is 0x80 or more; 0 if it is none
  * (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
@@ -350,7 +350,7 @@ void weir__json_unescape(const struct weir__json_string *string, char *out_text)
     }
 }
 
-/* --- numbers and words ------------------------------------------------------------------------- */
+/* --- numbers and words ------------------------------------------------------------------------ */
 
 static inline bool is_digit(const unsigned char *at, const unsigned char *end)
 {
@@ -443,7 +443,7 @@ int weir__json_read_word(struct weir__json *json, enum weir__json_type type)
     return 0;
 }
 
-/* --- whole values ------------------------------------------------------------------------------ */
+/* --- whole values ----------------------------------------------------------------------------- */
 
 static int skip_scalar(struct weir__json *json, int type)
 {

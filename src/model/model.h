@@ -11,8 +11,8 @@
  *     schema.c       JSON Schema, and the walk over nested models
  *     check.c        mistakes in a declaration
  *
- * Everything here is a pure function over bytes: no I/O, no tasks, no state between calls. Memory of
- * values and errors is the arena of the caller.
+ * Everything here is a pure function over bytes: no I/O, no tasks, no state between calls. Memory
+ * of values and errors is the arena of the caller.
  *
  * Values that are wrong are reported and reading goes on; a function returns a negative errno only
  * for what ends the reading at once (-EBADMSG, -ENOMEM, -EDOM).
@@ -26,7 +26,7 @@
 #include "base/buffer.h"
 #include "model/json.h"
 
-/* --- for the rooms above ------------------------------------------------------------------------ */
+/* --- for the rooms above ---------------------------------------------------------------------- */
 
 /* weir_model_encode() into a buffer of the caller; what was written before an error stays there. */
 int weir__model_encode_to(struct weir__buffer *buffer, const weir_model *model, const void *value,
@@ -53,7 +53,7 @@ static inline bool weir__model_field_required(const weir_field *field)
     return field->or_else == NULL && !field->optional && field->shape != WEIR_SHAPE_OPT;
 }
 
-/* --- inside the room: where a value stands, and what is wrong with it --------------------------- */
+/* --- inside the room: where a value stands, and what is wrong with it ------------------------- */
 
 /* One step from the outermost value to the one at hand; lives on the stack of the reader. */
 struct weir__model_place {
@@ -73,7 +73,7 @@ struct weir__model_report {
 int weir__model_report(struct weir__model_report *report, const struct weir__model_place *place,
                        const char *type, const char *format, ...) WEIR_PRINTF(4, 5) WEIR_MUST_CHECK;
 
-/* --- inside the room: single values ------------------------------------------------------------- */
+/* --- inside the room: single values ----------------------------------------------------------- */
 
 /* What a value has to keep to: those of a field, or of the items of its list. */
 struct weir__model_rules {

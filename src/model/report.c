@@ -11,7 +11,7 @@
 
 enum { CAPACITY_MIN = 4 };
 
-/* --- JSON pointer: RFC 6901 -------------------------------------------------------------------- */
+/* --- JSON pointer: RFC 6901 ------------------------------------------------------------------- */
 
 static size_t escaped_size(weir_str name)
 {
@@ -61,7 +61,7 @@ static const char *make_pointer(weir_arena *arena, const struct weir__model_plac
     return at;
 }
 
-/* --- the list ---------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 static int make_room(weir_arena *arena, weir_model_errors *errors)
 {

@@ -1,7 +1,8 @@
 /*
  * schema.c - the declaration as JSON Schema, and the walk over nested models
  *
- * What the schema says is what the decoder enforces, no more: a client that keeps to it is accepted.
+ * What the schema says is what the decoder enforces, no more: a client that keeps to it is
+ * accepted.
  *
  * Runs on  any thread.
  */
@@ -10,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
-/* --- keywords ---------------------------------------------------------------------------------- */
+/* --- keywords --------------------------------------------------------------------------------- */
 
 static void append_text(struct weir__buffer *buffer, const char *key, const char *text)
 {
@@ -47,7 +48,7 @@ static void append_choices(struct weir__buffer *buffer, const char *choices, boo
     weir__buffer_append_str(buffer, nullable ? ",null]" : "]");
 }
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static void append_integer(struct weir__buffer *buffer, weir_model_kind kind,
                            const struct weir__model_rules *rules, bool nullable)
@@ -160,7 +161,7 @@ void weir__model_append_field_schema(struct weir__buffer *buffer, const weir_fie
     weir__buffer_append_char(buffer, '}');
 }
 
-/* --- the whole --------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void append_required(struct weir__buffer *buffer, const weir_model_table *table)
 {
@@ -207,7 +208,7 @@ int weir_model_schema(const weir_model *model, weir_arena *arena, weir_str *out_
     return weir__json_move(&buffer, arena, out_schema);
 }
 
-/* --- nested models ----------------------------------------------------------------------------- */
+/* --- nested models ---------------------------------------------------------------------------- */
 
 struct models {
     const weir_model **items;

@@ -13,7 +13,7 @@
 
 #include "base/str.h"
 
-/* --- kinds ------------------------------------------------------------------------------------- */
+/* --- kinds ------------------------------------------------------------------------------------ */
 
 static const struct {
     size_t bytes;
@@ -76,7 +76,7 @@ void weir__model_kind_range(weir_model_kind kind, long double *out_min, long dou
     }
 }
 
-/* --- rules ------------------------------------------------------------------------------------- */
+/* --- rules ------------------------------------------------------------------------------------ */
 
 void weir__model_value_rules(const weir_field *field, struct weir__model_rules *out_rules)
 {
@@ -125,7 +125,7 @@ const char *weir__model_format_bound(long double bound, char out_text[WEIR__MODE
     return out_text;
 }
 
-/* --- numbers ----------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 /* A number of a thousand digits is well-formed; nobody wants to read it in an answer. */
 enum { SPELLED_MAX = 40 };
@@ -230,7 +230,7 @@ int weir__model_store_number(struct weir__model_report *report,
     return read_floating(report, place, kind, rules, number, slot);
 }
 
-/* --- strings and lists ------------------------------------------------------------------------- */
+/* --- strings and lists ------------------------------------------------------------------------ */
 
 static bool is_choice(const char *choices, const char *text, size_t size)
 {

@@ -12,7 +12,7 @@
 #include "tests/support/guarded.h"
 #include "tests/support/test.h"
 
-/* --- models -------------------------------------------------------------------------------------- */
+/* --- models ----------------------------------------------------------------------------------- */
 
 typedef struct {
     char *item;
@@ -142,7 +142,7 @@ typedef struct {
 } empty;
 WEIR_MODEL_WITH(empty, (.strict = false), WEIR_FIELD(unused, .or_else = "0"))
 
-/* --- help ---------------------------------------------------------------------------------------- */
+/* --- help ------------------------------------------------------------------------------------- */
 
 struct tried {
     weir_arena *arena;
@@ -191,7 +191,7 @@ static void expect_errors(const weir_model *model, const char *json, int rc, con
     weir_arena_free(tried.arena);
 }
 
-/* --- what fits ----------------------------------------------------------------------------------- */
+/* --- what fits -------------------------------------------------------------------------------- */
 
 TEST(an_order_is_read_into_its_struct)
 {
@@ -335,7 +335,7 @@ TEST(a_limit_of_zero_is_a_limit)
                   "/open max must be at most 0.5, is 0.5000000000000001");
 }
 
-/* --- limits at the limit and one beyond ------------------------------------------------------------- */
+/* --- limits at the limit and one beyond ------------------------------------------------------- */
 
 static int decode_order(size_t letters, const char *letter, int count)
 {
@@ -440,7 +440,7 @@ TEST(a_number_of_a_thousand_digits_is_not_repeated_whole)
                   "/count max must be at most 100, is 9999999999999999999999999999999999999999...");
 }
 
-/* --- optional values --------------------------------------------------------------------------------- */
+/* --- optional values -------------------------------------------------------------------------- */
 
 TEST(optional_values_are_absent_null_or_there)
 {
@@ -475,7 +475,7 @@ TEST(optional_values_are_absent_null_or_there)
                   "/flag type must be true or false, is a string");
 }
 
-/* --- lists ------------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 TEST(lists_are_read_with_all_their_items)
 {
@@ -579,7 +579,7 @@ TEST(items_beyond_the_limit_take_no_memory)
     weir_arena_free(arena);
 }
 
-/* --- nested ------------------------------------------------------------------------------------------ */
+/* --- nested ----------------------------------------------------------------------------------- */
 
 TEST(nested_structs_pointers_and_lists_are_read)
 {
@@ -650,7 +650,7 @@ TEST(structs_nest_up_to_the_limit_and_not_beyond)
     EXPECT_RC(-EBADMSG, decode_nested(WEIR_MODEL_DEPTH_MAX + 1));
 }
 
-/* --- malformed --------------------------------------------------------------------------------------- */
+/* --- malformed -------------------------------------------------------------------------------- */
 
 TEST(malformed_json_is_told_apart_and_is_the_only_error)
 {
@@ -758,7 +758,7 @@ TEST(more_errors_than_are_kept_are_counted)
     weir_arena_free(arena);
 }
 
-/* --- declarations that are wrong ---------------------------------------------------------------------- */
+/* --- declarations that are wrong -------------------------------------------------------------- */
 
 TEST(a_default_that_breaks_its_own_rules_does_not_blame_the_client)
 {
@@ -791,7 +791,7 @@ TEST(a_field_is_found_by_its_json_name)
     EXPECT_RC(-ENOENT, weir_model_find(WEIR_MODEL_OF(order), (weir_str){NULL, 0}));
 }
 
-/* --- memory ------------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static const char large[] =
     "{\"name\":\"A\\u0064a\",\"h\\u006fme\":{\"street\":\"s1\",\"zip\":\"1\"},\"work\":{\"street\":"

@@ -220,7 +220,7 @@ TEST(a_nested_struct_cannot_come_from_a_text)
     weir_arena_free(arena);
 }
 
-/* --- one text into one field ------------------------------------------------------------------------- */
+/* --- one text into one field ------------------------------------------------------------------ */
 
 TEST(one_text_changes_one_field_and_only_on_success)
 {

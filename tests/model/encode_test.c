@@ -230,7 +230,7 @@ TEST(what_is_written_at_the_depth_limit_can_be_read)
     weir_arena_free(arena);
 }
 
-/* --- there and back again ---------------------------------------------------------------------------- */
+/* --- there and back again --------------------------------------------------------------------- */
 
 static uint64_t random_below(uint64_t *seed, uint64_t end)
 {
@@ -392,7 +392,7 @@ TEST(what_is_written_is_read_back_as_the_same_value)
     weir_arena_free(arena);
 }
 
-/* --- memory ------------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void encode_from_the_heap(void *arg)
 {

@@ -218,7 +218,7 @@ TEST(every_power_of_ten_and_of_two_is_read_right)
     }
 }
 
-/* --- to text ------------------------------------------------------------------------------------- */
+/* --- to text ---------------------------------------------------------------------------------- */
 
 static void expect_text(const char *expected, double value)
 {

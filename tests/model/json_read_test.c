@@ -376,7 +376,7 @@ TEST(any_byte_may_be_anything_and_nothing_is_read_beyond_the_end)
     }
 }
 
-/* --- depth --------------------------------------------------------------------------------------- */
+/* --- depth ------------------------------------------------------------------------------------ */
 
 static int read_nested(size_t levels, const char *open, const char *inside, const char *close)
 {
@@ -413,7 +413,7 @@ TEST(values_side_by_side_do_not_add_to_the_depth)
     EXPECT_RC(0, read_whole(text, size, &json));
 }
 
-/* --- places -------------------------------------------------------------------------------------- */
+/* --- places ----------------------------------------------------------------------------------- */
 
 static void expect_fault(const char *text, size_t line, size_t column, size_t offset,
                          const char *fault)
@@ -462,7 +462,7 @@ TEST(a_column_counts_characters_and_not_bytes)
     expect_fault("[\"\xc3\xa9\xe2\x82\xac\", x]", 1, 8, 10, "a value is expected");
 }
 
-/* --- what is read -------------------------------------------------------------------------------- */
+/* --- what is read ----------------------------------------------------------------------------- */
 
 static void expect_string(const char *text, const char *expected, size_t size, size_t code_points)
 {
