@@ -158,3 +158,155 @@ TEST(a_loop_that_ends_can_be_woken_by_what_is_still_under_way) /* X2 */
     EXPECT(late.arrived);
     weir__base_thread_join(&late_thread);
 }
+
+/* --- tokens against scopes that come and go ------------------------------------------------------------- */
+
+enum { CANCELLERS = 3, ROUNDS = 2000 };
+
+/* The loop's thread puts a token here; each canceller takes a reference of its own under the lock. */
+static struct {
+    struct weir__mutex lock;
+    weir_token *token;
+    bool stop;
+    int misfits;
+} shared = {.lock = WEIR__MUTEX_INIT};
+
+static void *cancel_what_is_there(void *arg)
+{
+    (void)arg;
+    bool stop = false;
+    while (!stop) {
+        weir__base_mutex_lock(&shared.lock);
+        weir_token *token = shared.token == NULL ? NULL : weir_token_retain(shared.token);
+        stop = shared.stop;
+        weir__base_mutex_unlock(&shared.lock);
+        if (token == NULL) {
+            weir__base_thread_pause();
+            continue;
+        }
+        for (int i = 0; i < 2; i++) {
+            int rc = weir_token_cancel(token, "raced");
+            if (rc != 0 && rc != -ESTALE && rc != -ESHUTDOWN)
+                __atomic_fetch_add(&shared.misfits, 1, __ATOMIC_RELAXED);
+        }
+        weir_token_release(token);
+    }
+    return NULL;
+}
+
+static void publish(weir_token *token)
+{
+    weir__base_mutex_lock(&shared.lock);
+    shared.token = token;
+    weir__base_mutex_unlock(&shared.lock);
+}
+
+static void one_scope(int round)
+{
+    weir_scope scope = {0};
+    weir_token *token;
+    REQUIRE_RC(0, weir_scope_enter(&scope));
+    REQUIRE_RC(0, weir_token_open(&token));
+    publish(token);
+    int rc = 0;
+    for (int i = 0; i < round % 4 && rc == 0; i++)
+        rc = weir_yield();
+    EXPECT(rc == 0 || rc == -ECANCELED);
+    int left = weir_scope_leave(&scope, rc);
+    EXPECT(left == (rc == 0 ? 0 : WEIR_CAUGHT));
+    publish(NULL);
+    weir_token_release(token);
+    EXPECT_RC(0, weir_check()); /* nothing reached what is around it */
+}
+
+IO_TEST(tokens_cancelled_from_threads_while_their_scopes_are_left_reach_no_other_scope) /* X3, case 206 */
+{
+    shared.stop = false;
+    struct weir__thread threads[CANCELLERS];
+    for (int i = 0; i < CANCELLERS; i++)
+        REQUIRE_RC(0, weir__base_thread_start(&threads[i], "canceller", cancel_what_is_there, NULL));
+    for (int round = 0; round < ROUNDS && !test_failed(); round++)
+        one_scope(round);
+    weir__base_mutex_lock(&shared.lock);
+    shared.stop = true;
+    weir__base_mutex_unlock(&shared.lock);
+    for (int i = 0; i < CANCELLERS; i++)
+        weir__base_thread_join(&threads[i]);
+    EXPECT_EQ(0, __atomic_load_n(&shared.misfits, __ATOMIC_RELAXED));
+    EXPECT_RC(0, weir_yield()); /* late posts find their scopes gone */
+}
+
+/* --- loops that end while others post ----------------------------------------------------------------------- */
+
+static int taken_count, run_count;
+static weir_loop *published; /* under shared.lock, with a reference */
+
+static void count_run(void *arg)
+{
+    (void)arg;
+    __atomic_fetch_add(&run_count, 1, __ATOMIC_RELAXED);
+}
+
+static void *post_until_shutdown(void *arg)
+{
+    (void)arg;
+    weir_loop *loop = NULL;
+    while (loop == NULL) {
+        weir__base_mutex_lock(&shared.lock);
+        loop = published;
+        weir__base_mutex_unlock(&shared.lock);
+        weir__base_thread_pause();
+    }
+    int rc;
+    while ((rc = weir_remote_post(loop, count_run, NULL)) == 0)
+        __atomic_fetch_add(&taken_count, 1, __ATOMIC_RELAXED);
+    EXPECT_RC(-ESHUTDOWN, rc);
+    return NULL;
+}
+
+static int live_for_a_while(void *arg)
+{
+    (void)arg;
+    weir_loop *self = weir_loop_retain_self();
+    weir__base_mutex_lock(&shared.lock);
+    published = self;
+    weir__base_mutex_unlock(&shared.lock);
+    int rc = 0;
+    while (rc == 0 && __atomic_load_n(&run_count, __ATOMIC_RELAXED) < 1000)
+        rc = weir_yield(); /* X4: tasks get their turn */
+    return rc;
+}
+
+TEST(every_post_that_was_taken_runs_although_the_loop_ends_meanwhile) /* X2, X4, cases 208, 209 */
+{
+    enum { SENDERS = 2 };
+    struct weir__thread threads[SENDERS];
+    for (int i = 0; i < SENDERS; i++)
+        REQUIRE_RC(0, weir__base_thread_start(&threads[i], "sender", post_until_shutdown, NULL));
+    weir_run_options options = {.backend = "sim"};
+    EXPECT_RC(0, weir__core_run(&options, live_for_a_while, NULL, false));
+    for (int i = 0; i < SENDERS; i++)
+        weir__base_thread_join(&threads[i]);
+    EXPECT_EQ(taken_count, run_count);
+    weir_loop_release(published);
+}
+
+static void *run_a_loop(void *arg)
+{
+    weir_run_options options = {.backend = "epoll", .name = "another"};
+    *(int *)arg = weir__core_run(&options, just_return, JUST(4), false);
+    return NULL;
+}
+
+TEST(loops_of_several_threads_begin_and_end_beside_each_other) /* X1 */
+{
+    enum { LOOPS = 4 };
+    struct weir__thread threads[LOOPS];
+    int rc[LOOPS] = {0};
+    for (int i = 0; i < LOOPS; i++)
+        REQUIRE_RC(0, weir__base_thread_start(&threads[i], "loop", run_a_loop, &rc[i]));
+    for (int i = 0; i < LOOPS; i++) {
+        weir__base_thread_join(&threads[i]);
+        EXPECT_RC(4, rc[i]);
+    }
+}
