@@ -41,7 +41,7 @@ WEIR_API void weir_debug_set_step_limit(int64_t limit_ns);
  * Checkpoint  no
  * Thread      any
  */
-WEIR_API void weir_debug_stats_read(weir_debug_stats *out_stats);
+WEIR_API void weir_debug_stats_get(weir_debug_stats *out_stats);
 
 WEIR_END_DECLS
 

@@ -172,7 +172,7 @@ WEIR_API WEIR_MUST_CHECK int weir_job_call(weir_task_fn *fn, void *arg);
  * Checkpoint  no
  * Thread      any
  */
-WEIR_API void weir_pool_stats_read(weir_pool *pool, weir_pool_stats *out_stats);
+WEIR_API void weir_pool_stats_get(weir_pool *pool, weir_pool_stats *out_stats);
 
 WEIR_END_DECLS
 

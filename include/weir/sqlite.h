@@ -408,7 +408,7 @@ WEIR_API int64_t weir_sqlite_tx_last_id(weir_sqlite_tx *tx);
  * Checkpoint  no
  * Thread      any
  */
-WEIR_API void weir_sqlite_stats_read(weir_sqlite *db, weir_sqlite_stats *out_stats);
+WEIR_API void weir_sqlite_stats_get(weir_sqlite *db, weir_sqlite_stats *out_stats);
 
 WEIR_END_DECLS
 

@@ -391,7 +391,7 @@ void weir_debug_set_step_limit(int64_t limit_ns)
     __atomic_store_n(&step_limit_ns, limit_ns, __ATOMIC_RELAXED);
 }
 
-void weir_debug_stats_read(weir_debug_stats *out_stats)
+void weir_debug_stats_get(weir_debug_stats *out_stats)
 {
     out_stats->stalls = __atomic_load_n(&stall_count, __ATOMIC_RELAXED);
     out_stats->longest_stall_ns = __atomic_load_n(&longest_ns, __ATOMIC_RELAXED);

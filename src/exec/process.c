@@ -47,7 +47,7 @@ int weir__exec_default_pool(weir_pool **out_pool)
     return rc;
 }
 
-void weir_pool_stats_read(weir_pool *pool, weir_pool_stats *out_stats)
+void weir_pool_stats_get(weir_pool *pool, weir_pool_stats *out_stats)
 {
     if (pool != NULL) {
         weir__exec_read_stats(pool, out_stats);

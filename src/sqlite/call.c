@@ -200,7 +200,7 @@ int64_t weir_sqlite_tx_last_id(weir_sqlite_tx *tx)
     return sqlite3_last_insert_rowid(tx->db->handle);
 }
 
-void weir_sqlite_stats_read(weir_sqlite *db, weir_sqlite_stats *out_stats)
+void weir_sqlite_stats_get(weir_sqlite *db, weir_sqlite_stats *out_stats)
 {
     weir__base_mutex_lock(&db->lock);
     *out_stats = db->stats;

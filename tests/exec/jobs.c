@@ -42,7 +42,7 @@ weir_pool *open_pool(size_t threads_max)
 weir_pool_stats stats_of(weir_pool *pool)
 {
     weir_pool_stats stats;
-    weir_pool_stats_read(pool, &stats);
+    weir_pool_stats_get(pool, &stats);
     return stats;
 }
 

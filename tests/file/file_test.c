@@ -367,7 +367,7 @@ static int take_a_thread(void *arg)
 static weir_pool_stats pool_stats(void)
 {
     weir_pool_stats stats;
-    weir_pool_stats_read(NULL, &stats);
+    weir_pool_stats_get(NULL, &stats);
     return stats;
 }
 

@@ -111,7 +111,7 @@ IO_TEST(a_cached_file_is_read_with_four_system_calls_and_no_thread)
     EXPECT_STR("cached", bytes.data);
     weir_bytes_free(&bytes);
     weir_pool_stats stats;
-    weir_pool_stats_read(NULL, &stats);
+    weir_pool_stats_get(NULL, &stats);
     EXPECT_EQ(0, stats.threads);
     folder_remove(&folder);
 }

@@ -133,7 +133,7 @@ static void until_queued(weir_sqlite *db, size_t count)
     while (stats.queued < count) {
         EXPECT_RC(0, weir_yield());
         weir__base_thread_pause();
-        weir_sqlite_stats_read(db, &stats);
+        weir_sqlite_stats_get(db, &stats);
     }
 }
 
@@ -166,7 +166,7 @@ IO_TEST(a_thousand_small_changes_need_a_few_commits)
         EXPECT_EQ(1, results[i]);
     EXPECT_EQ(MANY, number(&rig, "SELECT count(*) AS number FROM notes"));
     weir_sqlite_stats stats;
-    weir_sqlite_stats_read(rig.db, &stats);
+    weir_sqlite_stats_get(rig.db, &stats);
     EXPECT(stats.transactions < MANY / 4);
     EXPECT(stats.together_max > 4);
     rig_end(&rig);
@@ -192,7 +192,7 @@ IO_TEST(of_changes_that_commit_together_only_the_wrong_one_fails)
         EXPECT_EQ(i == 7 ? -EEXIST : 1, results[i]);
     EXPECT_EQ(9, number(&rig, "SELECT count(*) AS number FROM notes"));
     weir_sqlite_stats stats;
-    weir_sqlite_stats_read(rig.db, &stats);
+    weir_sqlite_stats_get(rig.db, &stats);
     EXPECT_EQ(10, stats.together_max);
     rig_end(&rig);
 }

@@ -198,7 +198,7 @@ TASK_TEST(a_returning_statement_changes_and_answers)
     EXPECT_EQ(1, row.id);
     EXPECT_EQ(1, number(&rig, "SELECT count(*) AS number FROM notes"));
     weir_sqlite_stats stats;
-    weir_sqlite_stats_read(rig.db, &stats);
+    weir_sqlite_stats_get(rig.db, &stats);
     EXPECT_EQ(1, stats.transactions);
     EXPECT_EQ(0, stats.queued);
     rig_end(&rig);
