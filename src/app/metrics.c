@@ -201,7 +201,7 @@ static void write_background(const weir_app *app, struct weir__buffer *out)
 static void write_debug(struct weir__buffer *out)
 {
     weir_debug_stats stats;
-    weir_debug_stats_read(&stats);
+    weir_debug_stats_get(&stats);
     one(out, "weir_loop_stalls_total", "counter", "Steps that held a loop for too long.", stats.stalls);
     head(out, "weir_loop_longest_stall_seconds", "gauge", "The longest of them.");
     weir__buffer_append_str(out, "weir_loop_longest_stall_seconds ");
@@ -214,7 +214,7 @@ static void write_debug(struct weir__buffer *out)
 static void write_executor(struct weir__buffer *out)
 {
     weir_pool_stats stats;
-    weir_pool_stats_read(NULL, &stats);
+    weir_pool_stats_get(NULL, &stats);
     one(out, "weir_executor_threads", "gauge", "Threads of the default pool.", stats.threads);
     one(out, "weir_executor_running", "gauge", "Jobs that run.", stats.running);
     one(out, "weir_executor_queue_length", "gauge", "Jobs that wait for a thread.", stats.queued);
