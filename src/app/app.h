@@ -115,6 +115,7 @@ struct weir_app_worker {
 
     /* shared */
     int state;       /* atomic: enum weir__app_worker_state */
+    int listening;   /* atomic: accepts */
     weir_loop *loop; /* atomic: NULL before it runs; referenced until the app ends */
     int64_t asked_at_ns; /* atomic: when a ping went out that has no answer; 0: none is out */
     struct weir__post ping;

@@ -254,12 +254,34 @@ static uint64_t sum(const weir_app *app, size_t offset)
 }
 #define SUM(app, field) sum((app), offsetof(weir_app_worker, field))
 
+static bool any_listening(const weir_app *app)
+{
+    for (unsigned i = 0; i < app->worker_count; i++)
+        if (__atomic_load_n(&app->workers[i].listening, __ATOMIC_ACQUIRE))
+            return true;
+    return false;
+}
+
+/* What the next line says is true then; a loop that is stuck is not waited for. */
+static void wait_until_closed(struct draining *draining)
+{
+    weir_app *app = draining->app;
+    uint64_t seen = weir_shared_event_count(app->changed);
+    int rc = 0;
+    WEIR_TIMEOUT(rc, PATIENCE_NS)
+    {
+        while (rc == 0 && any_listening(app))
+            rc = weir_shared_event_wait(app->changed, seen, &seen);
+    }
+}
+
 static bool finish(struct draining *draining)
 {
     draining->phase = WEIR__APP_DRAIN;
     command_all(draining);
+    wait_until_closed(draining);
     struct totals totals;
-    look(draining->app, false, &totals); /* answered after the command: in order */
+    look(draining->app, false, &totals);
     say(WEIR_LOG_INFO,
         "weir W800 listeners closed; %llu idle connections closed; %zu requests in flight, %zu "
         "background tasks",

@@ -146,11 +146,11 @@ static void read_integer(struct reader *reader, const weir_app_option *option,
     range_of(option, &least, &greatest);
     int rc = weir__str_parse_int(weir__str_from(text), least, greatest, &value);
     if (rc < 0) {
-        if (is_limited(option))
+        if (is_limited(option) || rc == -ERANGE)
             complain(reader, source, text, "is not a whole number from %lld to %lld",
                      (long long)least, (long long)greatest);
         else
-            complain(reader, source, text, rc == -ERANGE ? "is too large" : "is not a whole number");
+            complain(reader, source, text, "is not a whole number");
         return;
     }
     if (option->kind == WEIR_APP_OPTION_INT32)

@@ -131,10 +131,13 @@ static void cancel(weir_app_worker *worker, unsigned level, const char *reason)
                                  NULL);
 }
 
+/* Not in the middle of a drain: a task that is to accept may not have begun, and would find it gone. */
 static void close_listener(weir_app_worker *worker)
 {
     weir_listener_close(worker->listener);
     worker->listener = NULL;
+    if (__atomic_exchange_n(&worker->listening, 0, __ATOMIC_ACQ_REL))
+        weir_shared_event_post(worker->app->changed);
 }
 
 static void begin_drain(weir_app_worker *worker)
@@ -148,7 +151,6 @@ static void begin_drain(weir_app_worker *worker)
         weir__app_add(&worker->idle_closed, stats.idle_count);
         weir_http_server_drain(worker->server);
     }
-    close_listener(worker);
     weir_event_set(&worker->go);
     weir_event_set(&worker->drain);
 }
@@ -239,15 +241,17 @@ static int serve(weir_app_worker *worker)
     weir__app_worker_set_state(worker, WEIR__APP_READY);
     rc = weir_event_wait(&worker->go);
     if (rc == 0 && worker->going && !worker->draining) {
+        __atomic_store_n(&worker->listening, 1, __ATOMIC_RELEASE);
         rc = weir_http_server_listen(worker->server, worker->listener);
         weir__app_worker_set_state(worker, WEIR__APP_SERVING);
     }
     if (rc == 0)
         rc = weir_event_wait(&worker->drain);
+    begin_drain(worker);
+    close_listener(worker);
     if (rc == 0)
         rc = weir_http_server_wait_idle(worker->server);
     weir_http_server *server = worker->server;
-    begin_drain(worker);
     int closed = weir_http_server_close(server);
     worker->server = NULL;
     return rc < 0 ? rc : closed;
