@@ -21,24 +21,10 @@
 #define HAVE_LIBDW_HEADERS 1
 #endif
 
-static struct weir__mutex lock = {PTHREAD_MUTEX_INITIALIZER};
-
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash == NULL ? path : slash + 1;
-}
-
-/* The last two parts of a path: `core/loop.c` tells more than `loop.c`. */
-static const char *short_path(const char *path)
-{
-    const char *last = strrchr(path, '/');
-    if (last == NULL || last == path)
-        return path;
-    for (const char *at = last - 1; at > path; at--)
-        if (*at == '/')
-            return at + 1;
-    return path;
 }
 
 static void append_module_offset(struct weir__buffer *out, const void *address)
@@ -55,6 +41,20 @@ static void append_module_offset(struct weir__buffer *out, const void *address)
 }
 
 #ifdef HAVE_LIBDW_HEADERS
+
+static struct weir__mutex lock = {PTHREAD_MUTEX_INITIALIZER};
+
+/* The last two parts of a path: `core/loop.c` tells more than `loop.c`. */
+static const char *short_path(const char *path)
+{
+    const char *last = strrchr(path, '/');
+    if (last == NULL || last == path)
+        return path;
+    for (const char *at = last - 1; at > path; at--)
+        if (*at == '/')
+            return at + 1;
+    return path;
+}
 
 static struct {
     bool tried;
