@@ -21,6 +21,14 @@ static inline int64_t bench_now_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+/* CPU time of this process: what a program that never waits costs, whoever else wants the core. */
+static inline int64_t bench_cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
 static inline void bench_figure(const char *name, double value, const char *unit)
 {
     printf("%s %.6g %s\n", name, value, unit);

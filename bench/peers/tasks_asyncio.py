@@ -26,7 +26,8 @@ def memory():
 
 
 def each(start_ns, count):
-    return (time.monotonic_ns() - start_ns) / count
+    """CPU time: nothing that is measured with it waits."""
+    return (time.process_time_ns() - start_ns) / count
 
 
 async def nothing():
@@ -40,7 +41,7 @@ async def measure_yield(tasks, total):
         for _ in range(count):
             await asyncio.sleep(0)
 
-    start_ns = time.monotonic_ns()
+    start_ns = time.process_time_ns()
     await asyncio.gather(*(yield_often() for _ in range(tasks)))
     return each(start_ns, count * tasks)
 
@@ -55,7 +56,7 @@ async def measure_handoff(count):
             to.set()
 
     mine.set()
-    start_ns = time.monotonic_ns()
+    start_ns = time.process_time_ns()
     await asyncio.gather(pass_on(mine, other), pass_on(other, mine))
     return each(start_ns, count * 2)
 
@@ -68,7 +69,7 @@ async def measure_channel(count):
             await back.put(await there.get())
 
     task = asyncio.create_task(send_back())
-    start_ns = time.monotonic_ns()
+    start_ns = time.process_time_ns()
     for _ in range(count):
         await there.put(None)
         await back.get()
@@ -79,7 +80,7 @@ async def measure_channel(count):
 
 async def measure_spawn(at_once, total):
     rounds = total // at_once + 1
-    start_ns = time.monotonic_ns()
+    start_ns = time.process_time_ns()
     for _ in range(rounds):
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
@@ -88,7 +89,7 @@ async def measure_spawn(at_once, total):
 
 
 async def measure_timeout(count):
-    start_ns = time.monotonic_ns()
+    start_ns = time.process_time_ns()
     for _ in range(count):
         async with asyncio.timeout(10):
             pass
@@ -119,7 +120,7 @@ async def skynet(divisor):
     leaves = 1
     while leaves * 10 <= 1000000 // divisor:
         leaves *= 10
-    start_ns = time.monotonic_ns()
+    start_ns = time.process_time_ns()
     assert await grow(0, leaves) == leaves * (leaves - 1) // 2
     figure("skynet", each(start_ns, 1) / 1e6, "ms")
     figure("skynet_peak", status("VmHWM:") / 1e6, "MB")
@@ -145,7 +146,7 @@ async def sleepers(count, sleep_ms):
         for _ in range(count):
             group.create_task(sleep_once())
         await asleep.wait()
-        created_ns = each(start_ns, 1)
+        created_ns = time.monotonic_ns() - start_ns
         used = memory() - base
     usage = resource.getrusage(resource.RUSAGE_SELF)
     late_ns.sort()
