@@ -255,12 +255,11 @@ free_loop:
 static void drain_backend(weir_loop *loop)
 {
     for (int i = 0; i < DRAIN_TURNS_MAX; i++) {
-        bool busy = weir__backend_pending(loop->backend) || loop->backend->stats.rx_armed > 0 ||
-                    loop->external_count > 0;
-        if (!busy && !has_mail(loop))
+        weir__remote_drain(loop); /* what comes later is read when the inbox closes */
+        if (!weir__backend_pending(loop->backend) && loop->backend->stats.rx_armed == 0 &&
+            loop->external_count == 0)
             return;
         wait_for_news(loop, 10 * WEIR_MS);
-        weir__remote_drain(loop);
     }
     weir__core_find(&(struct weir__finding){
         .kind = WEIR__FINDING_LEFT_OPEN,

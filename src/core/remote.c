@@ -37,12 +37,11 @@ int weir__core_post(weir_loop *loop, struct weir__post *post)
     return 0;
 }
 
-/* Takes everything that was pushed, oldest first, behind what an earlier turn left. */
-static void collect(weir_loop *loop)
+/* Takes everything that was pushed, oldest first, behind what an earlier turn left; NULL or the mark of a
+ * closed inbox stays in its place. */
+static void collect(weir_loop *loop, struct weir__post *left_behind)
 {
-    if (__atomic_load_n(&loop->inbox, __ATOMIC_RELAXED) == NULL)
-        return;
-    struct weir__post *newest = __atomic_exchange_n(&loop->inbox, NULL, __ATOMIC_ACQUIRE);
+    struct weir__post *newest = __atomic_exchange_n(&loop->inbox, left_behind, __ATOMIC_SEQ_CST);
     struct weir__post *oldest = NULL;
     while (newest != NULL) {
         struct weir__post *next = newest->next;
@@ -68,22 +67,17 @@ static bool run_one(weir_loop *loop)
 
 void weir__remote_drain(weir_loop *loop)
 {
-    if (loop->inbox_rest == NULL)
-        collect(loop);
+    if (loop->inbox_rest == NULL && __atomic_load_n(&loop->inbox, __ATOMIC_RELAXED) != NULL)
+        collect(loop, NULL);
     for (int i = 0; i < POSTS_A_TURN && run_one(loop); i++) {
     }
 }
 
 void weir__remote_close(weir_loop *loop)
 {
-    struct weir__post *rest;
-    do {
-        collect(loop);
-        while (run_one(loop)) {
-        }
-        rest = NULL;
-    } while (!__atomic_compare_exchange_n(&loop->inbox, &rest, INBOX_CLOSED, false,
-                                          __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    collect(loop, INBOX_CLOSED); /* first: who posts without a pause would keep us here for ever */
+    while (run_one(loop)) {
+    }
     while (__atomic_load_n(&loop->senders, __ATOMIC_SEQ_CST) > 0)
         weir__base_thread_pause();
 }
