@@ -393,6 +393,93 @@ TASK_TEST(causes_may_be_as_deep_as_groups_are_nested) /* F4, F5 */
     weir_failures_free(failures);
 }
 
+struct fail_when_cut {
+    int *count;
+};
+static int fail_when_cut(struct fail_when_cut *a)
+{
+    int rc = op();
+    ++*a->count;
+    return rc == -ECANCELED ? -EIO : 0;
+}
+
+TASK_TEST(a_hundred_failures_in_cleanups_follow_the_first_and_are_told_once) /* F3, F6, F7, cases 31, 46 */
+{
+    count_findings();
+    int count = 0;
+    weir_group *group = open_group(WEIR_FAIL_FAST);
+    for (int i = 0; i < 100; i++)
+        EXPECT_RC(0, WEIR_SPAWN(group, fail_when_cut, .count = &count));
+    EXPECT_RC(0, weir_yield());
+    EXPECT_RC(0, weir_spawn(group, just_return, JUST(-ENOENT)));
+    EXPECT_RC(-ENOENT, weir_group_close(group, 0));
+    EXPECT_EQ(100, count);
+    EXPECT_RC(0, weir_group_close(open_group(WEIR_FAIL_FAST), 0));
+    EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]);
+    EXPECT_EQ(101, weir__core_loop()->failures_created);
+    EXPECT_EQ(100, weir__core_loop()->failures_reported);
+}
+
+TASK_TEST(after_a_failure_nobody_is_spawned_although_the_body_has_not_waited) /* G3, case 48 */
+{
+    int count = 0;
+    weir_group *group = open_group(WEIR_FAIL_FAST);
+    EXPECT_RC(0, weir_spawn(group, just_return, JUST(-EIO)));
+    weir_scope shield = {0};
+    EXPECT_RC(0, weir_shield_enter(&shield, WEIR_SEC));
+    EXPECT_RC(0, weir_yield()); /* the body itself goes on */
+    EXPECT_RC(-ESHUTDOWN, weir_spawn(group, count_call, &count));
+    EXPECT_RC(0, weir_scope_leave(&shield, 0));
+    EXPECT_RC(-EIO, weir_group_close(group, 0));
+    EXPECT_EQ(0, count);
+}
+
+static int close_and_replace(void *arg)
+{
+    (void)arg;
+    weir_group *inner = open_group(WEIR_COLLECT_ALL);
+    int rc = weir_spawn(inner, just_return, JUST(-EIO));
+    if (rc == 0)
+        rc = weir_spawn(inner, just_return, JUST(-EPIPE));
+    rc = weir_group_close(inner, rc);
+    return rc == -EIO ? weir_fail(-EINVAL, "another code") : rc;
+}
+
+TASK_TEST(a_set_whose_code_is_not_passed_on_is_told_and_is_no_cause) /* F4, F6 */
+{
+    count_findings();
+    weir_group *group = open_group(WEIR_FAIL_FAST);
+    EXPECT_RC(0, weir_spawn(group, close_and_replace, NULL));
+    weir_failures *failures;
+    EXPECT_RC(-EINVAL, weir_group_close_failures(group, 0, &failures));
+    REQUIRE(weir_failures_count(failures) == 1);
+    EXPECT(weir_failures_at(failures, 0)->causes == NULL);
+    EXPECT_STR("another code", weir_failures_at(failures, 0)->message);
+    weir_failures_free(failures);
+    EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]);
+}
+
+TASK_TEST(a_gather_that_is_cancelled_joins_all_its_calls) /* G2, G5, case 228 */
+{
+    ms();
+    int64_t ended_at[3] = {0};
+    struct op_for args[3];
+    weir_call calls[3];
+    for (int i = 0; i < 3; i++) {
+        args[i] = (struct op_for){.ended_at_ms = &ended_at[i]};
+        calls[i] = (weir_call){end_after, &args[i]};
+    }
+    int rc = 0;
+    WEIR_TIMEOUT(rc, 10 * WEIR_MS)
+    {
+        rc = weir_gather(WEIR_FAIL_FAST, calls, 3, NULL);
+        EXPECT_RC(-ECANCELED, rc);
+    }
+    EXPECT_RC(-ETIME, rc);
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(10, ended_at[i]);
+}
+
 /* --- the whole run ------------------------------------------------------------------------------------- */
 
 static int leave_a_failing_task(void *arg)

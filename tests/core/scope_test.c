@@ -701,6 +701,186 @@ TASK_TEST(a_stray_ecanceled_at_leave_becomes_eio) /* C7, I8 */
     EXPECT_EQ(1, findings[WEIR__FINDING_STRAY]);
 }
 
+TASK_TEST(a_shielded_cleanup_of_a_cancelled_task_has_its_own_budget) /* H1, H2, case 109 */
+{
+    ms();
+    weir_scope outer = {0};
+    EXPECT_RC(0, weir_scope_enter(&outer));
+    weir_scope_cancel(&outer, NULL);
+    int rc = 0;
+    WEIR_SHIELD(rc, 10 * WEIR_MS)
+    {
+        rc = op();
+    }
+    EXPECT_RC(-ETIME, rc);
+    EXPECT_EQ(10, ms());
+    EXPECT_RC(-ECANCELED, op());
+    EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&outer, -ECANCELED));
+}
+
+TASK_TEST(the_deadline_around_cuts_the_last_of_several_steps) /* C7, case 114 */
+{
+    ms();
+    weir_scope outer = {0};
+    EXPECT_RC(0, weir_timeout_enter(&outer, 50 * WEIR_MS));
+    int rc = 0;
+    for (int i = 0; i < 3; i++) {
+        WEIR_TIMEOUT(rc, 30 * WEIR_MS)
+        {
+            rc = weir_sleep(20 * WEIR_MS);
+        }
+        EXPECT_RC(i < 2 ? 0 : -ECANCELED, rc);
+    }
+    EXPECT_EQ(50, ms());
+    EXPECT_RC(-ETIME, weir_scope_leave(&outer, rc));
+}
+
+struct shield_and_spawn {
+    weir_group *outer;
+    int *own, *child;
+};
+static int shield_and_spawn(struct shield_and_spawn *a)
+{
+    int rc = 0;
+    WEIR_SHIELD(rc, WEIR_SEC)
+    {
+        rc = WEIR_SPAWN(a->outer, op_for, .duration_ms = 50, .got = a->child);
+        if (rc == 0)
+            rc = weir_sleep(50 * WEIR_MS);
+    }
+    *a->own = rc;
+    return rc;
+}
+
+TASK_TEST(a_task_spawned_from_a_shield_into_an_outer_group_is_not_shielded) /* H3, case 119 */
+{
+    int own = 1, child = 1;
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, WEIR_SPAWN(group, shield_and_spawn, .outer = group, .own = &own, .child = &child));
+    EXPECT_RC(0, weir_sleep(10 * WEIR_MS));
+    weir_group_cancel(group, NULL);
+    EXPECT_RC(WEIR_CAUGHT, weir_group_close(group, 0));
+    EXPECT_RC(0, own);
+    EXPECT_RC(-ECANCELED, child);
+}
+
+static int cancel_self_in_shield(void *arg)
+{
+    int *got = arg;
+    int rc = 0;
+    WEIR_SHIELD(rc, WEIR_SEC)
+    {
+        EXPECT_RC(0, weir_task_cancel(weir_task_self(), NULL));
+        rc = weir_sleep(WEIR_MS);
+    }
+    EXPECT_RC(0, rc);
+    *got = op();
+    return *got;
+}
+
+TASK_TEST(a_task_that_cancels_itself_in_a_shield_sees_it_outside) /* H2, case 124 */
+{
+    int got = 0;
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_spawn(group, cancel_self_in_shield, &got));
+    EXPECT_RC(0, weir_group_close(group, 0)); /* it alone was cancelled: no failure, no cut (G5, G7) */
+    EXPECT_RC(-ECANCELED, got);
+}
+
+static int shield_after_cut(void *arg)
+{
+    (void)arg;
+    int first = op();
+    int rc = 0;
+    WEIR_SHIELD(rc, WEIR_SEC)
+    {
+        rc = weir_sleep(5 * WEIR_MS);
+    }
+    EXPECT_RC(-ECANCELED, first); /* H4: not called back */
+    EXPECT_RC(0, rc);
+    return 0;
+}
+
+TASK_TEST(a_shield_after_the_cut_works_and_success_behind_it_is_success) /* H4, T6, cases 125 and 127 */
+{
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_spawn(group, shield_after_cut, NULL));
+    EXPECT_RC(0, weir_yield());
+    weir_group_cancel(group, NULL);
+    EXPECT_RC(4, weir_group_close(group, 4));
+}
+
+static int cancel_self_and_succeed(void *arg)
+{
+    (void)arg;
+    return weir_task_cancel(weir_task_self(), "at the end");
+}
+
+TASK_TEST(a_task_that_cancels_itself_and_returns_well_is_ok) /* T6, case 73 */
+{
+    weir_call call = {cancel_self_and_succeed, NULL};
+    weir_outcome outcome;
+    EXPECT_RC(0, weir_gather(WEIR_COLLECT_ALL, &call, 1, &outcome));
+    EXPECT_EQ(WEIR_OUTCOME_OK, outcome.kind);
+}
+
+TASK_TEST(a_child_that_ends_in_the_turn_of_its_groups_deadline_is_no_cut) /* O10, G5, case 168 */
+{
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, &(weir_group_options){.timeout_ns = 10 * WEIR_MS}));
+    EXPECT_RC(0, WEIR_SPAWN(group, op_for, .duration_ms = 10));
+    EXPECT_RC(6, weir_group_close(group, 6));
+    EXPECT_RC(0, weir_yield());
+}
+
+struct one_abort {
+    weir_task *task;
+    int aborts;
+    weir_scope outer, inner;
+};
+
+static void count_abort(weir_task *task, void *object)
+{
+    (void)task;
+    struct one_abort *a = object;
+    a->aborts++; /* its wait goes on: the kernel has not let go yet */
+}
+
+static int wait_once(void *arg)
+{
+    struct one_abort *a = arg;
+    a->task = weir__core_task();
+    EXPECT_RC(0, weir_timeout_enter(&a->outer, 20 * WEIR_MS));
+    EXPECT_RC(0, weir_scope_enter(&a->inner));
+    int rc = weir__core_checkpoint();
+    if (rc == 0)
+        rc = weir__core_park(WEIR_WAIT_OTHER, a, count_abort);
+    rc = weir_scope_leave(&a->inner, rc);
+    return weir_scope_leave(&a->outer, rc) == 9 ? 0 : -EINVAL;
+}
+
+TASK_TEST(a_wait_is_asked_to_end_once_however_often_it_is_cancelled) /* O3, I9, T3, case 72 */
+{
+    static struct one_abort a;
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_spawn(group, wait_once, &a));
+    EXPECT_RC(0, weir_yield());
+    for (int i = 0; i < 5; i++)
+        weir_scope_cancel(&a.inner, NULL);
+    EXPECT_RC(0, weir_sleep(30 * WEIR_MS)); /* the outer deadline fires as well */
+    EXPECT(weir_scope_expired(&a.outer));
+    weir__core_force(weir__core_loop(), "and that");
+    EXPECT_EQ(1, a.aborts);
+    EXPECT_EQ(WEIR_TASK_ABORTING, weir__core_hot(weir__core_loop(), a.task)->state);
+    weir__core_wake(a.task, 9);
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_EQ(1, a.aborts);
+}
+
 /* --- force and the end --------------------------------------------------------------------------------- */
 
 static int wait_in_shield(void *arg)
