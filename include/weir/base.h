@@ -26,7 +26,8 @@
 #define WEIR_API __attribute__((visibility("default")))
 /** May park the calling task, and notices cancellation: what other languages show as `await`. */
 #define WEIR_CHECKPOINT
-/** The result says whether it worked: the compiler refuses to drop it. See weir_ignore(). */
+/** The result says whether it worked: the compiler warns when it is dropped, and refuses with
+ * -Werror=unused-result, which every program should be built with. See weir_ignore(). */
 #define WEIR_MUST_CHECK __attribute__((warn_unused_result))
 /** Arguments are checked like those of printf. */
 #define WEIR_PRINTF(format, first) __attribute__((__format__(__printf__, format, first)))

@@ -56,6 +56,15 @@ WEIR_BEGIN_DECLS
  */
 WEIR_API int weir_fail(int code, const char *format, ...) WEIR_PRINTF(2, 3);
 
+/* `return weir_fail(...)` would be compiled into a jump, and the place of the failure would be its
+ * caller's. This keeps the frame, and costs no instruction. */
+static inline __attribute__((always_inline)) int weir__failed_here(int code)
+{
+    __asm__ volatile("");
+    return code;
+}
+#define weir_fail(...) weir__failed_here(weir_fail(__VA_ARGS__))
+
 /**
  * What is known about the code that a call just returned to this task: the message of weir_fail(),
  * or of the failure that came up through a group; else the general text of the code.

@@ -22,7 +22,7 @@
 
 _Thread_local struct weir__detail *weir__job_detail;
 
-int weir_fail(int code, const char *format, ...)
+int(weir_fail)(int code, const char *format, ...)
 {
     weir_task *task = weir__core_task();
     struct weir__detail *detail = task == NULL ? weir__job_detail : task->detail;

@@ -61,6 +61,11 @@ static int fill_limits(weir_http_client_options *limits)
     return 0;
 }
 
+static void close_left_open(struct weir__ledger_entry *entry)
+{
+    weir_http_client_close(WEIR__CONTAINER(entry, weir_http_client, entry));
+}
+
 int weir_http_client_open(const weir_http_client_options *options, weir_http_client **out_client)
 {
     if (weir__core_loop() == NULL)
@@ -77,6 +82,7 @@ int weir_http_client_open(const weir_http_client_options *options, weir_http_cli
     weir__list_init(&client->origins);
     weir__list_init(&client->idle);
     weir__list_init(&client->waiters);
+    weir__ledger_add(&client->entry, "HTTP client", __builtin_return_address(0), close_left_open);
     *out_client = client;
     return 0;
 }
@@ -85,6 +91,7 @@ void weir_http_client_close(weir_http_client *client)
 {
     if (client == NULL)
         return;
+    weir__ledger_remove(&client->entry);
     weir__client_pool_close(client);
     weir__base_free(client);
 }

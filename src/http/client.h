@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "core/core.h"
+#include "core/ledger.h"
 #include "http/parse/chunked.h"
 #include "http/parse/head.h"
 #include "http/parse/url.h"
@@ -31,6 +32,7 @@ struct weir__origin {
 };
 
 struct weir_http_client {
+    struct weir__ledger_entry entry;
     weir_loop *loop;
     weir_http_client_options limits; /* defaults filled in */
     struct weir__list origins;

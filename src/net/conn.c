@@ -116,6 +116,7 @@ int weir__net_conn_open(int fd, const weir_address *peer, int64_t read_idle_ns,
         weir__base_free(conn);
         return rc;
     }
+    weir__list_init(&conn->entry.link);
     if (peer != NULL)
         conn->peer = *peer;
     conn->read_idle_ns = read_idle_ns;
@@ -124,11 +125,22 @@ int weir__net_conn_open(int fd, const weir_address *peer, int64_t read_idle_ns,
     return 0;
 }
 
+static void close_left_open(struct weir__ledger_entry *entry)
+{
+    weir_conn_close(WEIR__CONTAINER(entry, weir_conn, entry));
+}
+
+void weir__net_conn_register(weir_conn *conn, const void *address)
+{
+    weir__ledger_add(&conn->entry, "connection", address, close_left_open);
+}
+
 void weir_conn_close(weir_conn *conn)
 {
     if (conn == NULL || conn->closed)
         return;
     conn->closed = true;
+    weir__ledger_remove(&conn->entry);
     if (conn->write_op !=
         NULL) // the kernel reads from its buffers: the stream goes when it has let go
         weir__io_cancel(conn->write_op);

@@ -295,7 +295,10 @@ int weir_connect(const char *host, uint16_t port, const weir_connect_options *op
         return weir_fail(-EINVAL, "a host and a port are needed to connect");
     weir_addresses addresses;
     struct target target = {.host = host, .port = port};
-    return connect_within(&target, &addresses, &limits, out_conn);
+    rc = connect_within(&target, &addresses, &limits, out_conn);
+    if (rc == 0)
+        weir__net_conn_register(*out_conn, __builtin_return_address(0));
+    return rc;
 }
 
 int weir_connect_address(const weir_address *address, const weir_connect_options *options,
@@ -311,5 +314,8 @@ int weir_connect_address(const weir_address *address, const weir_connect_options
     addresses.count = 1;
     addresses.at[0] = *address;
     struct target target = {0};
-    return connect_within(&target, &addresses, &limits, out_conn);
+    rc = connect_within(&target, &addresses, &limits, out_conn);
+    if (rc == 0)
+        weir__net_conn_register(*out_conn, __builtin_return_address(0));
+    return rc;
 }

@@ -17,6 +17,7 @@
 static const char address_default[] = "127.0.0.1:0";
 
 struct weir_listener {
+    struct weir__ledger_entry entry;
     weir_loop *loop;
     int fd;
     unsigned users;
@@ -140,6 +141,11 @@ static int new_listener(const weir_listener_options *options, weir_listener **ou
     return 0;
 }
 
+static void close_left_open(struct weir__ledger_entry *entry)
+{
+    weir_listener_close(WEIR__CONTAINER(entry, weir_listener, entry));
+}
+
 int weir_listener_open(const weir_listener_options *options, weir_listener **out_listener)
 {
     static const weir_listener_options defaults;
@@ -160,6 +166,7 @@ int weir_listener_open(const weir_listener_options *options, weir_listener **out
     rc = begin_listening(listener, options);
     if (rc < 0)
         goto free_listener;
+    weir__ledger_add(&listener->entry, "listener", __builtin_return_address(0), close_left_open);
     *out_listener = listener;
     return 0;
 
@@ -189,6 +196,7 @@ void weir_listener_close(weir_listener *listener)
     if (listener == NULL || listener->closed)
         return;
     listener->closed = true;
+    weir__ledger_remove(&listener->entry);
     for (struct weir__list *node = listener->accepts.next; node != &listener->accepts;
          node = node->next)
         weir__io_cancel(&WEIR__CONTAINER(node, struct accepting, link)->op);
@@ -324,6 +332,8 @@ int weir_listener_accept(weir_listener *listener, weir_conn **out_conn)
     if (rc < 0)
         return rc;
     rc = accept_conn(listener, out_conn);
+    if (rc == 0)
+        weir__net_conn_register(*out_conn, __builtin_return_address(0));
     leave_call(listener);
     return rc;
 }

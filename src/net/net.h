@@ -15,6 +15,7 @@
 #include <weir/net.h>
 
 #include "core/io.h"
+#include "core/ledger.h"
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
@@ -61,6 +62,7 @@ void weir__net_tune(int fd, int family, int64_t write_stall_ns);
 
 struct weir_conn {
     struct weir__stream stream;
+    struct weir__ledger_entry entry; /* who opened it, until it is closed */
     weir_address peer;
     int64_t read_idle_ns;
     int64_t write_stall_ns;
@@ -75,6 +77,8 @@ struct weir_conn {
 /* Takes fd, also on failure. `peer` may be NULL. The limits are set, not 0. */
 int weir__net_conn_open(int fd, const weir_address *peer, int64_t read_idle_ns,
                         int64_t write_stall_ns, weir_conn **out_conn) WEIR_MUST_CHECK;
+/* The code at `address` holds it from here on: told at the end of the run if it is never closed. */
+void weir__net_conn_register(weir_conn *conn, const void *address);
 /* Checkpoint: more than `known_bytes` unread (1), the peer has finished (0), or a read's error. */
 int weir__net_conn_wait_more(weir_conn *conn, size_t known_bytes) WEIR_MUST_CHECK;
 
