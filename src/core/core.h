@@ -1,16 +1,18 @@
 /*
  * core.h - the scheduler's own records, and the calls by which rooms above park and wake tasks
  *
- * A loop is one thread. It turns: harvest completions (their tasks become ready with results), sleepers
- * that are due, posts of other threads, deadlines that have passed, then the ready tasks, first in,
- * first out (rule O10). A task runs on a stack of its own until it parks; parking switches straight to
- * the next ready task. Everything here belongs to the loop's thread unless a line says otherwise.
+ * A loop is one thread. It turns: harvest completions (their tasks become ready with results),
+ * sleepers that are due, posts of other threads, deadlines that have passed, then the ready tasks,
+ * first in, first out (rule O10). A task runs on a stack of its own until it parks; parking
+ * switches straight to the next ready task. Everything here belongs to the loop's thread unless a
+ * line says otherwise.
  *
  * Task records sit in a table: one 64-byte hot line a task (what the scheduler touches, and what an
  * observer reads while the program runs, hangs or is dead), the cold 192 bytes beside it.
  *
  * Holds  1. A task is in the ready list exactly while its state is READY.
- *        2. A blocked task is woken exactly once for each park (I3); only weir__core_wake() does it.
+ *        2. A blocked task is woken exactly once for each park (I3); only weir__core_wake() does
+ *           it.
  *        3. current is NULL exactly while the loop's own stack runs.
  */
 #ifndef WEIR__CORE_H
@@ -58,13 +60,13 @@ enum { WEIR__NO_TASK = UINT32_MAX };
 
 /* One cache line a task. Written by the owning loop only. */
 struct weir__hot {
-    void *sp;                /* saved stack pointer; NULL before the first step */
-    uint32_t next;           /* ready or free list, by index */
+    void *sp;      /* saved stack pointer; NULL before the first step */
+    uint32_t next; /* ready or free list, by index */
     uint32_t prev;
-    uint8_t state;           /* enum weir_task_state */
-    uint8_t wait_kind;       /* enum weir_wait_kind */
-    uint16_t refused_count;  /* checkpoints refused in a row: the swallow detector's count */
-    int32_t result;          /* what its wait came to */
+    uint8_t state;          /* enum weir_task_state */
+    uint8_t wait_kind;      /* enum weir_wait_kind */
+    uint16_t refused_count; /* checkpoints refused in a row: the swallow detector's count */
+    int32_t result;         /* what its wait came to */
     const void *wait_object;
     const void *wait_address; /* code that parked */
     int64_t since_ns;         /* of the state */
@@ -104,8 +106,8 @@ struct weir_task {
 };
 
 enum {
-    WEIR__TASK_SITE = 1,       /* spawn_place is a weir_site */
-    WEIR__TASK_STARTED = 2,    /* its first step has begun */
+    WEIR__TASK_SITE = 1,    /* spawn_place is a weir_site */
+    WEIR__TASK_STARTED = 2, /* its first step has begun */
     WEIR__TASK_SWALLOW_TOLD = 4,
     WEIR__TASK_SCOPE_TOLD = 16,
 };
@@ -144,14 +146,15 @@ struct weir_failures {
 struct weir_group {
     weir_scope scope;
     weir_loop *loop;
-    weir_task *owner; /* NULL for a loop's root group */
-    struct weir__list members;  /* weir_task.sibling, in spawn order */
+    weir_task *owner;             /* NULL for a loop's root group */
+    struct weir__list members;    /* weir_task.sibling, in spawn order */
     struct weir__list *unstarted; /* the first member that has not begun; &members when none */
     struct weir__list place_waiters;
     size_t live_count;
     size_t running_max; /* 0: no limit */
     size_t members_blocked_on_place;
-    size_t places_promised; /* of spawners on their way: waiters that were woken, and who found one */
+    size_t places_promised; /* of spawners on their way: waiters that were woken, and who found
+                               one */
     size_t cancelled_count; /* members that ended cancelled while the group was */
     weir_failures *failures;
     int first_code;
@@ -195,7 +198,7 @@ struct weir_loop {
     int64_t now_ns;               /* read once a turn */
     int64_t turn_started_ns;
     uint32_t turn_steps;
-    bool turn_over; /* its budget is used up */
+    bool turn_over;       /* its budget is used up */
     int64_t looked_at_ns; /* when the backend was asked last */
     bool looks_are_dear;  /* asking costs a system call each time */
     uint32_t free_head;
@@ -223,9 +226,9 @@ struct weir_loop {
     /* mail from other threads */
     struct weir__post *inbox; /* atomic; CLOSED when the loop is gone */
     struct weir__post *inbox_rest;
-    int senders; /* atomic: inside a push or wake */
-    int asleep;  /* atomic */
-    int refs;    /* atomic */
+    int senders;           /* atomic: inside a push or wake */
+    int asleep;            /* atomic */
+    int refs;              /* atomic */
     size_t external_count; /* jobs and the like that will post: the loop is not deadlocked */
 
     /* accounting */
@@ -245,12 +248,13 @@ struct weir_loop {
     weir_group *free_groups;
     uint8_t id; /* in task ids */
     const char *name;
-    char backend_note[256]; /* why not io_uring, or empty */
+    char backend_note[256];       /* why not io_uring, or empty */
     struct weir__list registered; /* in the process's list of loops */
     void *locals[8];              /* rooms above keep one thing each, see enum weir__local */
 };
 
-/* Slots of weir_loop.locals. A room that fills one gives a function to clear it at the loop's end. */
+/* Slots of weir_loop.locals. A room that fills one gives a function to clear it at the loop's
+ * end. */
 enum weir__local {
     WEIR__LOCAL_FILE,
     WEIR__LOCAL_NET,
@@ -291,7 +295,8 @@ static inline void weir__core_external_end(weir_loop *loop)
     loop->external_count--;
     loop->backend->wakes_expected--;
 }
-/* Called for every loop when it ends, after its last task (exec, file, net, http give back caches). */
+/* Called for every loop when it ends, after its last task (exec, file, net, http give back
+ * caches). */
 void weir__core_at_loop_end(enum weir__local slot, void (*clear)(void *local));
 /* Force: even shielded checkpoints of the loop's tasks return -ECANCELED (W4). */
 void weir__core_force(weir_loop *loop, const char *reason);
@@ -306,14 +311,16 @@ int weir__core_checkpoint(void) WEIR_MUST_CHECK;
 /* After a checkpoint that completed without blocking: yields when the budget is used up (O9). */
 void weir__core_completed_at_once(void);
 /*
- * Block the current task until weir__core_wake(); the result given there is returned. `abort` is called
- * at most once, when the context is cancelled meanwhile: it must see to it that the task is woken, at
- * once or later. NULL: this wait cannot be ended early. weir__core_checkpoint() comes first.
+ * Block the current task until weir__core_wake(); the result given there is returned. `abort` is
+ * called at most once, when the context is cancelled meanwhile: it must see to it that the task is
+ * woken, at once or later. NULL: this wait cannot be ended early. weir__core_checkpoint() comes
+ * first.
  */
 int weir__core_park(enum weir_wait_kind kind, void *object, weir__abort_fn *abort);
 /* Make a blocked task ready with a result. Loop thread only; from a task, a callback or a post. */
 void weir__core_wake(weir_task *task, int result);
-/* What a wait that was aborted returns: -ECANCELED when the context is cancelled, else -EIO (N1). */
+/* What a wait that was aborted returns: -ECANCELED when the context is cancelled, else -EIO
+ * (N1). */
 int weir__core_cancelled_result(const weir_task *task);
 
 /* First in, first out list of tasks waiting for one thing; the node is on the waiter's stack. */
@@ -370,13 +377,13 @@ static inline void weir__token_detach(weir_scope *scope)
 weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options);
 void weir__group_discard(weir_loop *loop, weir_group *group);
 void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc);
-/* In a group with a limit: a place for one more, waited for unless nowait. It keeps the group open until
- * a task has taken it (places_promised goes down again) or it is dropped. */
+/* In a group with a limit: a place for one more, waited for unless nowait. It keeps the group open
+ * until a task has taken it (places_promised goes down again) or it is dropped. */
 int weir__group_promise_place(weir_group *group, bool nowait) WEIR_MUST_CHECK;
 void weir__group_drop_place(weir_group *group);
 void weir__group_child_started(weir_group *group, weir_task *task);
 
-/* --- failures' inside -------------------------------------------------------------------------- */
+/* --- failures' inside ------------------------------------------------------------------------- */
 
 int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code);
 void weir__failures_discard(weir_failures *failures, bool report_rest);
@@ -404,7 +411,7 @@ extern _Thread_local struct weir__detail *weir__job_detail;
 /* The text becomes the task's; it was allocated, and is taken. */
 void weir__failure_adopt(weir_task *task, struct weir__detail *detail);
 
-/* --- scheduler's inside ------------------------------------------------------------------------ */
+/* --- scheduler's inside ----------------------------------------------------------------------- */
 
 weir_task *weir__task_new(weir_loop *loop, weir_group *group, weir_task_fn *fn, void *arg,
                           int *out_rc);
@@ -413,7 +420,8 @@ void weir__sched_unready(weir_loop *loop, weir_task *task);
 /* The next to run on this stack's behalf, or NULL when the turn is over. */
 weir_task *weir__sched_next(weir_loop *loop);
 void weir__sched_run_batch(weir_loop *loop);
-/* Ask a blocked task to end its wait; it can be asked once, since it is ABORTING from then on (I9). */
+/* Ask a blocked task to end its wait; it can be asked once, since it is ABORTING from then on
+ * (I9). */
 void weir__sched_abort_wait(weir_loop *loop, weir_task *task);
 void weir__remote_drain(weir_loop *loop);
 void weir__remote_close(weir_loop *loop);

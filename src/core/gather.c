@@ -61,7 +61,8 @@ static int spawn_all(weir_group *group, struct gather *gather, const weir_call *
     return 0;
 }
 
-int weir_gather(weir_policy policy, const weir_call *calls, size_t count, weir_outcome *out_outcomes)
+int weir_gather(weir_policy policy, const weir_call *calls, size_t count,
+                weir_outcome *out_outcomes)
 {
     if (policy == WEIR_COLLECT_ALL && out_outcomes == NULL && count > 0)
         return -EINVAL;

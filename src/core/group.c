@@ -2,7 +2,8 @@
  * group.c - groups: opening, closing, and what the end of a member means
  *
  * Runs on  the loop's own thread.
- * Holds    1. Members are listed in the order they were spawned; `unstarted` is the first that has not
+ * Holds    1. Members are listed in the order they were spawned; `unstarted` is the first that has
+ *          not
  *             begun. No task outlives its group (I1).
  *          2. close returns only when live_count is 0, whatever happens meanwhile (G2).
  *
@@ -18,7 +19,7 @@
 #include "core/observe.h"
 #include "core/task.h"
 
-/* --- making and unmaking ---------------------------------------------------------------------------- */
+/* --- making and unmaking ---------------------------------------------------------------------- */
 
 weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options)
 {
@@ -88,7 +89,7 @@ size_t weir_group_count(const weir_group *group)
     return group->live_count;
 }
 
-/* --- members ------------------------------------------------------------------------------------------ */
+/* --- members ---------------------------------------------------------------------------------- */
 
 void weir__group_child_started(weir_group *group, weir_task *task)
 {
@@ -101,8 +102,8 @@ void weir__group_child_started(weir_group *group, weir_task *task)
     group->unstarted = next;
 }
 
-/* The last has left and nobody is on the way in: the owner that waits for that goes on, and from here on
- * nothing can be spawned, although it may take a while until the owner runs. */
+/* The last has left and nobody is on the way in: the owner that waits for that goes on, and from
+ * here on nothing can be spawned, although it may take a while until the owner runs. */
 static bool settle(weir_group *group)
 {
     if (!group->owner_waits || group->live_count > 0 || group->places_promised > 0)
@@ -113,8 +114,8 @@ static bool settle(weir_group *group)
     return true;
 }
 
-/* Within the turn's budget the next of the family goes on at once: a sibling that has not begun, or,
- * when the last child has ended, the owner that waits for it. */
+/* Within the turn's budget the next of the family goes on at once: a sibling that has not begun,
+ * or, when the last child has ended, the owner that waits for it. */
 static void hand_over(weir_loop *loop, weir_group *group)
 {
     if (!group->owner_waits)
@@ -125,9 +126,10 @@ static void hand_over(weir_loop *loop, weir_group *group)
         loop->handover = WEIR__CONTAINER(group->unstarted, weir_task, sibling);
 }
 
-/* --- places in a full group (G10) ----------------------------------------------------------------------- */
+/* --- places in a full group (G10) ------------------------------------------------------------- */
 
-/* On the stack of a spawner. While one is in line the group has no place, so somebody lives in it. */
+/* On the stack of a spawner. While one is in line the group has no place, so somebody lives in
+ * it. */
 struct place_waiter {
     struct weir__list link;
     weir_task *task;
@@ -194,7 +196,7 @@ void weir__group_drop_place(weir_group *group)
     settle(group);
 }
 
-/* --- ends --------------------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 static void fail_group(weir_group *group, weir_cancel_kind kind)
 {
@@ -243,7 +245,7 @@ void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc)
     hand_over(loop, group);
 }
 
-/* --- closing ------------------------------------------------------------------------------------------ */
+/* --- closing ---------------------------------------------------------------------------------- */
 
 static int may_close(const weir_group *group, const weir_task *task)
 {
@@ -326,8 +328,8 @@ static int close_group(weir_group *group, int rc, weir_failures **out_failures, 
     /* G5: a failure beats a cancellation beats the body's code. The scope is left in every case. */
     bool cut = rc == -ECANCELED || group->cancelled_count > 0;
     int first_code = group->first_code;
-    int left = weir__scope_end(loop, task, &group->scope,
-                               first_code == 0 && cut ? -ECANCELED : rc, address);
+    int left = weir__scope_end(loop, task, &group->scope, first_code == 0 && cut ? -ECANCELED : rc,
+                               address);
     if (first_code != 0)
         left = first_code;
 

@@ -2,8 +2,8 @@
  * io.c - tasks on top of the backend: operations park, streams rest
  *
  * Runs on  the loop's own thread.
- * Costs    an operation lives on the parked task's stack: no allocation. A stream that has bytes waits
- *          for nothing: no system call but the loop's own.
+ * Costs    an operation lives on the parked task's stack: no allocation. A stream that has bytes
+ *          waits for nothing: no system call but the loop's own.
  */
 #include "core/io.h"
 
@@ -12,7 +12,7 @@
 
 #include "base/sys.h"
 
-/* --- operations ------------------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 static void wake_owner(struct weir__op *op)
 {
@@ -146,7 +146,7 @@ const struct weir__backend_features *weir__io_features(void)
     return &weir__loop->backend->features;
 }
 
-/* --- streams ------------------------------------------------------------------------------------------------ */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 static struct weir__stream *stream_of(struct weir__rx *rx)
 {
@@ -262,7 +262,7 @@ ssize_t weir__stream_read(struct weir__stream *stream, void *buffer, size_t size
     return (ssize_t)copied;
 }
 
-/* --- sends without a task -------------------------------------------------------------------------------------- */
+/* --- sends without a task --------------------------------------------------------------------- */
 
 /* 1: all is sent or failed; 0: under way. */
 static int send_on(struct weir__sender *sender)

@@ -1,9 +1,10 @@
 /*
  * io.h - how rooms above do I/O: operations that park, and streams that rest
  *
- * The only door to the backend. Every function marked as a checkpoint follows O1-O5: it refuses when the
- * context is cancelled, returns at once what is there, and otherwise parks; an operation in flight is
- * waited for, so buffers and descriptors of the caller are never in use after the return.
+ * The only door to the backend. Every function marked as a checkpoint follows O1-O5: it refuses
+ * when the context is cancelled, returns at once what is there, and otherwise parks; an operation
+ * in flight is waited for, so buffers and descriptors of the caller are never in use after the
+ * return.
  */
 #ifndef WEIR__CORE_IO_H
 #define WEIR__CORE_IO_H
@@ -11,7 +12,7 @@
 #include "backend/backend.h"
 #include "core/core.h"
 
-/* --- operations (checkpoints) ------------------------------------------------------------------------- */
+/* --- operations (checkpoints) ----------------------------------------------------------------- */
 
 /* Run one operation for the current task; op is zeroed but for its inputs. Returns its result. */
 ssize_t weir__io_run(struct weir__op *op) WEIR_MUST_CHECK;
@@ -21,13 +22,14 @@ ssize_t weir__io_send(int fd, const void *data, size_t size) WEIR_MUST_CHECK; /*
 /* All of it; *out_sent is exact on every return (O6). 0 or a negative errno. */
 int weir__io_send_all(int fd, const void *data, size_t size, size_t *out_sent) WEIR_MUST_CHECK;
 int weir__io_sendv_all(int fd, struct iovec *parts, int count, size_t *out_sent) WEIR_MUST_CHECK;
-/* A connected descriptor of the caller's; the result wins over a cancellation, so none leaks (O5). */
+/* A connected descriptor of the caller's; the result wins over a cancellation, so none leaks
+ * (O5). */
 int weir__io_accept(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_MUST_CHECK;
 int weir__io_connect(int fd, const struct sockaddr *address, socklen_t size) WEIR_MUST_CHECK;
 int weir__io_poll(int fd, int events) WEIR_MUST_CHECK; /* the events that came */
 
-/* Not a checkpoint: asks an operation of another task to end, because what it works on is closed. Unless
- * a result was first, that task gets -EIO (it is not cancelled), and knows better. */
+/* Not a checkpoint: asks an operation of another task to end, because what it works on is closed.
+ * Unless a result was first, that task gets -EIO (it is not cancelled), and knows better. */
 static inline void weir__io_cancel(struct weir__op *op)
 {
     weir__backend_cancel(weir__loop->backend, op);
@@ -37,12 +39,12 @@ static inline void weir__io_cancel(struct weir__op *op)
 void weir__io_close(int fd);
 const struct weir__backend_features *weir__io_features(void);
 
-/* --- streams -------------------------------------------------------------------------------------------- */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 /*
- * The receiving side of a connected socket. While nothing comes it owns no buffer, no stack and no task.
- * One task may wait on it at a time; when none does, `on_ready` hears (on the loop, must not park).
- * The memory must stay until `on_closed`.
+ * The receiving side of a connected socket. While nothing comes it owns no buffer, no stack and no
+ * task. One task may wait on it at a time; when none does, `on_ready` hears (on the loop, must not
+ * park). The memory must stay until `on_closed`.
  */
 struct weir__stream {
     struct weir__rx rx;
@@ -55,13 +57,15 @@ struct weir__stream {
 };
 
 /* Takes fd, also on failure. */
-int weir__stream_open(struct weir__stream *stream, int fd, void (*on_closed)(struct weir__stream *)) WEIR_MUST_CHECK;
-/* Not a checkpoint: stops receiving; descriptor and memory go in a later turn, by on_closed. A task that
- * waits on it gets -EBADF. */
+int weir__stream_open(struct weir__stream *stream, int fd, void (*on_closed)(struct weir__stream *))
+    WEIR_MUST_CHECK;
+/* Not a checkpoint: stops receiving; descriptor and memory go in a later turn, by on_closed. A task
+ * that waits on it gets -EBADF. */
 void weir__stream_close(struct weir__stream *stream);
 /* Checkpoint: until there are unread bytes (1), the peer has finished (0), or an error. */
 int weir__stream_wait(struct weir__stream *stream) WEIR_MUST_CHECK;
-/* Checkpoint: until something comes that was not there: more than `known_bytes` unread (1), 0, error. */
+/* Checkpoint: until something comes that was not there: more than `known_bytes` unread (1), 0,
+ * error. */
 int weir__stream_wait_more(struct weir__stream *stream, size_t known_bytes) WEIR_MUST_CHECK;
 /* Checkpoint: bytes into the caller's buffer, at least one; 0 at the end. One copy. */
 ssize_t weir__stream_read(struct weir__stream *stream, void *buffer, size_t size) WEIR_MUST_CHECK;
@@ -83,10 +87,10 @@ static inline int weir__stream_fd(const struct weir__stream *stream)
     return stream->rx.fd;
 }
 
-/* --- sends without a task --------------------------------------------------------------------------------- */
+/* --- sends without a task --------------------------------------------------------------------- */
 
-/* A send from a callback of the loop, or from a task that does not want to wait for it. The memory of
- * sender and data must stay until `done`. 1: completed at once, done is not called. */
+/* A send from a callback of the loop, or from a task that does not want to wait for it. The memory
+ * of sender and data must stay until `done`. 1: completed at once, done is not called. */
 struct weir__sender {
     struct weir__op op;
     size_t sent;
@@ -94,7 +98,8 @@ struct weir__sender {
     void (*done)(struct weir__sender *sender); /* all sent, or error set */
     weir_loop *loop;
 };
-int weir__sender_start(struct weir__sender *sender, int fd, const void *data, size_t size) WEIR_MUST_CHECK;
+int weir__sender_start(struct weir__sender *sender, int fd, const void *data, size_t size)
+    WEIR_MUST_CHECK;
 void weir__sender_cancel(struct weir__sender *sender); /* done follows */
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * ledger.h - what is open on a loop, and who opened it
  *
- * A room that hands out something to be closed keeps an entry in it: two pointers into a list, and the
- * address of the code that opened it. At the end of a run what is left is told with that place, then
- * closed all the same, so that a forgotten close is a finding and not a leak.
+ * A room that hands out something to be closed keeps an entry in it: two pointers into a list, and
+ * the address of the code that opened it. At the end of a run what is left is told with that place,
+ * then closed all the same, so that a forgotten close is a finding and not a leak.
  *
  * Runs on  the loop's own thread.
  */
@@ -15,7 +15,7 @@
 
 struct weir__ledger_entry {
     struct weir__list link;
-    const char *kind; /* "connection", "file" */
+    const char *kind;    /* "connection", "file" */
     const void *address; /* code that opened it */
     weir_task_id task;
     void (*close)(struct weir__ledger_entry *entry); /* must not park; takes the entry out */

@@ -2,13 +2,14 @@
  * loop.c - one thread's scheduler: its turn, its start, its end
  *
  * Runs on  the thread that called weir__core_run(), from start to end.
- * Holds    1. The order inside a turn is that of rule O10: completions, sleepers, posts, deadlines, tasks.
+ * Holds    1. The order inside a turn is that of rule O10: completions, sleepers, posts, deadlines,
+ *          tasks.
  *             So a result beats a deadline of the same turn.
  *          2. Before the loop sleeps, everything submitted has been handed to the kernel.
  *          3. When run returns there is no task, scope, timer or operation left (I11).
  *
- * Costs    a turn with ready tasks: one clock read, and a system call only when something was submitted
- *          (io_uring) or 50 us have passed since the last look (epoll).
+ * Costs    a turn with ready tasks: one clock read, and a system call only when something was
+ *          submitted (io_uring) or 50 us have passed since the last look (epoll).
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ void weir__core_at_loop_end(enum weir__local slot, void (*clear)(void *local))
     __atomic_store_n(&local_clear[slot], clear, __ATOMIC_RELEASE);
 }
 
-/* --- one turn ----------------------------------------------------------------------------------------- */
+/* --- one turn --------------------------------------------------------------------------------- */
 
 static int64_t next_wake_ns(const weir_loop *loop)
 {
@@ -91,8 +92,8 @@ static void harvest(weir_loop *loop)
         return;
     }
     loop->now_ns = weir__base_now();
-    /* Asking epoll is a system call each time; io_uring's turn makes none when there is nothing to say.
-     * A deadline that is due fires only after completions were harvested: results win. */
+    /* Asking epoll is a system call each time; io_uring's turn makes none when there is nothing to
+     * say. A deadline that is due fires only after completions were harvested: results win. */
     if (loop->looks_are_dear && loop->now_ns - loop->looked_at_ns < LOOK_EVERY_NS &&
         next_wake_ns(loop) > loop->now_ns)
         return;
@@ -133,7 +134,7 @@ static void take_turn(weir_loop *loop)
     set_phase(loop, WEIR__LOOP_TURNING);
 }
 
-/* --- deadlock (Q5) -------------------------------------------------------------------------------------- */
+/* --- deadlock (Q5) ---------------------------------------------------------------------------- */
 
 static bool nothing_can_happen(weir_loop *loop)
 {
@@ -167,7 +168,7 @@ static void break_deadlock(weir_loop *loop)
                              "deadlock", NULL);
 }
 
-/* --- start and end ---------------------------------------------------------------------------------------- */
+/* --- start and end ---------------------------------------------------------------------------- */
 
 static int check_options(const weir_run_options *options)
 {
@@ -235,7 +236,8 @@ static int loop_open(const weir_run_options *options, weir_loop **out_loop)
         rc = -ENOMEM;
         goto close_backend;
     }
-    weir__scope_begin(loop, NULL, &loop->root->scope, WEIR__SCOPE_GROUP | WEIR__SCOPE_ROOT, WEIR_NEVER);
+    weir__scope_begin(loop, NULL, &loop->root->scope, WEIR__SCOPE_GROUP | WEIR__SCOPE_ROOT,
+                      WEIR_NEVER);
     weir__core_loop_started(loop);
     *out_loop = loop;
     return 0;
@@ -261,11 +263,11 @@ static void drain_backend(weir_loop *loop)
             return;
         wait_for_news(loop, 10 * WEIR_MS);
     }
-    weir__core_find(&(struct weir__finding){
-        .kind = WEIR__FINDING_LEFT_OPEN,
-        .loop = loop,
-        .count = loop->backend->stats.rx_armed,
-        .what = "streams that could not be closed before the loop ended"});
+    weir__core_find(
+        &(struct weir__finding){.kind = WEIR__FINDING_LEFT_OPEN,
+                                .loop = loop,
+                                .count = loop->backend->stats.rx_armed,
+                                .what = "streams that could not be closed before the loop ended"});
 }
 
 /* I11 and F6, in every build: what does not add up is said, and in tests it ends the process. */
@@ -274,8 +276,8 @@ static void check_ledger(weir_loop *loop)
     bool clean = loop->task_count == 0 && loop->spawned_count == loop->ended_count &&
                  loop->scopes_open == 0 && loop->sleeps.armed_count == 0 &&
                  loop->deadlines.armed_count == 0 &&
-                 loop->failures_created == loop->failures_delivered + loop->failures_handled +
-                                               loop->failures_reported;
+                 loop->failures_created ==
+                     loop->failures_delivered + loop->failures_handled + loop->failures_reported;
     if (clean)
         return;
     weir__core_find(&(struct weir__finding){
@@ -336,24 +338,24 @@ static void note_main(weir_group *group, weir_task *task, weir_outcome_kind kind
     call->ended = true;
 }
 
-/* The main task's failure sits in the root group's set: its code is what run returns. Nobody else hears of
- * a failure of another member. */
+/* The main task's failure sits in the root group's set: its code is what run returns. Nobody else
+ * hears of a failure of another member. */
 static void settle_root(weir_loop *loop, const struct main_call *call, bool report_failure)
 {
     weir_failures *failures = loop->root->failures;
     loop->root->failures = NULL;
     if (failures == NULL)
         return;
-    bool main_first = call->rc < 0 && (failures->first == NULL ||
-                                       failures->first->public.task == call->id);
+    bool main_first =
+        call->rc < 0 && (failures->first == NULL || failures->first->public.task == call->id);
     bool report = report_failure || !main_first;
     if (report)
-        weir__core_find(&(struct weir__finding){.kind = WEIR__FINDING_FAILURES,
-                                                .loop = loop,
-                                                .failures = failures,
-                                                .count = failures->count,
-                                                .what = call->rc < 0 ? "the program failed"
-                                                                     : "a task of the program failed"});
+        weir__core_find(&(struct weir__finding){
+            .kind = WEIR__FINDING_FAILURES,
+            .loop = loop,
+            .failures = failures,
+            .count = failures->count,
+            .what = call->rc < 0 ? "the program failed" : "a task of the program failed"});
     loop->failures_delivered += main_first;
     loop->failures_reported += !main_first;
     failures->inspected = report;

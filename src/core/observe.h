@@ -1,9 +1,10 @@
 /*
  * observe.h - how rooms above hear about what core notices
  *
- * Core finds things (a failure nobody asked about, a swallowed cancellation, a deadlock) and hands each
- * to the one observer there may be. Without an observer a finding becomes one plain log line, so it is
- * never silent. The debug room installs itself here and says more: symbols, stacks, places.
+ * Core finds things (a failure nobody asked about, a swallowed cancellation, a deadlock) and hands
+ * each to the one observer there may be. Without an observer a finding becomes one plain log line,
+ * so it is never silent. The debug room installs itself here and says more: symbols, stacks,
+ * places.
  */
 #ifndef WEIR__CORE_OBSERVE_H
 #define WEIR__CORE_OBSERVE_H
@@ -17,14 +18,15 @@ enum weir__finding_kind {
     WEIR__FINDING_SCOPE_ESCAPED, /* a scope block was left by return or goto */
     WEIR__FINDING_MISNESTED,     /* scopes or groups left out of order, or left open */
     WEIR__FINDING_DEADLOCK,      /* every task waits, and nothing can wake one */
-    WEIR__FINDING_LEFT_OPEN,     /* `what` was not closed at the end of a run; `address` opened it */
+    WEIR__FINDING_LEFT_OPEN,     /* `what` was not closed at the end of a run; `address` opened
+                                    it */
     WEIR__FINDING_KIND_COUNT
 };
 
 struct weir__finding {
     enum weir__finding_kind kind;
     weir_loop *loop;
-    weir_task *task; /* NULL when none is involved */
+    weir_task *task;      /* NULL when none is involved */
     weir_task_id task_id; /* of one that may have ended; 0: none */
     const weir_failures *failures;
     bool skip_first; /* of failures: it was delivered as a return code */

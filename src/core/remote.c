@@ -1,13 +1,15 @@
 /*
  * remote.c - mail from other threads: posts, tokens, and the loop's references
  *
- * A post is pushed onto a lock-free stack; the loop takes the whole stack once a turn and runs it oldest
- * first, a bounded number a turn so that posts cannot starve tasks (X4). A sender wakes the loop only if
- * it says it is asleep: a push to a busy loop costs one exchange, a wake 1000 times that.
+ * A post is pushed onto a lock-free stack; the loop takes the whole stack once a turn and runs it
+ * oldest first, a bounded number a turn so that posts cannot starve tasks (X4). A sender wakes the
+ * loop only if it says it is asleep: a push to a busy loop costs one exchange, a wake 1000 times
+ * that.
  *
  * Runs on  any thread up to the push; the loop's own after it.
  * Holds    1. A post that was taken is run exactly once, also when the loop ends meanwhile.
- *          2. After the inbox is closed nobody touches the backend: close waits for senders under way.
+ *          2. After the inbox is closed nobody touches the backend: close waits for senders under
+ *             way.
  */
 
 #include "base/alloc.h"
@@ -37,8 +39,8 @@ int weir__core_post(weir_loop *loop, struct weir__post *post)
     return 0;
 }
 
-/* Takes everything that was pushed, oldest first, behind what an earlier turn left; NULL or the mark of a
- * closed inbox stays in its place. */
+/* Takes everything that was pushed, oldest first, behind what an earlier turn left; NULL or the
+ * mark of a closed inbox stays in its place. */
 static void collect(weir_loop *loop, struct weir__post *left_behind)
 {
     struct weir__post *newest = __atomic_exchange_n(&loop->inbox, left_behind, __ATOMIC_SEQ_CST);
@@ -82,7 +84,7 @@ void weir__remote_close(weir_loop *loop)
         weir__base_thread_pause();
 }
 
-/* --- references ------------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------------------- */
 
 weir_loop *weir_loop_retain_self(void)
 {
@@ -123,13 +125,13 @@ int weir_remote_post(weir_loop *loop, weir_post_fn *fn, void *arg)
     return rc;
 }
 
-/* --- tokens ----------------------------------------------------------------------------------------- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 struct weir_token {
-    int refs;           /* atomic */
-    weir_loop *loop;    /* referenced */
-    weir_scope *scope;  /* loop's thread only; NULL once the scope has ended */
-    int ended;          /* atomic: the same fact, for other threads */
+    int refs;          /* atomic */
+    weir_loop *loop;   /* referenced */
+    weir_scope *scope; /* loop's thread only; NULL once the scope has ended */
+    int ended;         /* atomic: the same fact, for other threads */
 };
 
 struct cancel_post {

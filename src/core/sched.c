@@ -6,9 +6,9 @@
  *             only between turns.
  *          2. A dying task starts the next new one on the stack it leaves behind: a chain of short
  *             tasks uses one warm stack and no switch.
- *          3. Handing over (to a group's first unstarted child, to a sibling, to an owner whose last
- *             child has ended) goes ahead of the queue, but only within a turn's budget: so trees
- *             unfold depth first, and every ready task still gets its turn (T1).
+ *          3. Handing over (to a group's first unstarted child, to a sibling, to an owner whose
+ *             last child has ended) goes ahead of the queue, but only within a turn's budget: so
+ *             trees unfold depth first, and every ready task still gets its turn (T1).
  *
  * Costs    a switch: six pushes and pops, two cache lines of the records; no call, no allocation.
  */
@@ -21,9 +21,9 @@
 #include "core/task.h"
 
 enum {
-    TURN_STEPS_CHECK = 64,   /* the clock is read every so many steps */
-    TURN_STEPS_MAX = 16384,  /* for a clock that stands still */
-    TURN_NS_MAX = 1000000,   /* then timers and completions get their turn */
+    TURN_STEPS_CHECK = 64,  /* the clock is read every so many steps */
+    TURN_STEPS_MAX = 16384, /* for a clock that stands still */
+    TURN_NS_MAX = 1000000,  /* then timers and completions get their turn */
     COMPLETED_AT_ONCE_MAX = 64,
     REFUSED_TOLD = 64,
 };
@@ -111,7 +111,8 @@ void weir__sched_unready(weir_loop *loop, weir_task *task)
 
 /* --- choosing and switching ------------------------------------------------------------------- */
 
-/* Once over, a turn stays over: what was being handed over to waits in the queue like all others. */
+/* Once over, a turn stays over: what was being handed over to waits in the queue like all
+ * others. */
 static bool turn_goes_on(weir_loop *loop)
 {
     if (loop->turn_over)
@@ -191,7 +192,8 @@ static void leave_for(weir_loop *loop, weir_task *next, void **out_sp, struct we
     if (hot->sp == NULL) {
         hot->stack_slot = weir__stacks_take(&loop->stacks, next->index);
         weir__fiber_renew(fiber_of(loop, hot->stack_slot));
-        hot->sp = weir__arch_prepare(weir__stack_top(&loop->stacks, hot->stack_slot), task_main, loop);
+        hot->sp =
+            weir__arch_prepare(weir__stack_top(&loop->stacks, hot->stack_slot), task_main, loop);
     }
     weir__fiber_switch(from, out_sp, fiber_of(loop, hot->stack_slot), hot->sp, ends);
 }
@@ -246,7 +248,7 @@ void weir__sched_run_batch(weir_loop *loop)
         leave_for(loop, next, &loop->loop_sp, &loop->loop_fiber, false);
 }
 
-/* --- parking and waking ------------------------------------------------------------------------ */
+/* --- parking and waking ----------------------------------------------------------------------- */
 
 /* Back of the queue, then on. */
 static void yield_now(weir_loop *loop, weir_task *task)
@@ -313,7 +315,8 @@ int weir__core_park(enum weir_wait_kind kind, void *object, weir__abort_fn *abor
     hot->since_ns = loop->now_ns;
     task->abort = abort;
     task->budget = COMPLETED_AT_ONCE_MAX;
-    /* Woken with a result and cancelled before it ran, it waits again: nobody would ask it to end. */
+    /* Woken with a result and cancelled before it ran, it waits again: nobody would ask it to
+     * end. */
     if (__builtin_expect(abort != NULL && weir__core_cancelled(task), 0))
         weir__sched_abort_wait(loop, task);
     switch_away(loop, task);
@@ -370,7 +373,7 @@ int weir_yield(void)
     return 0;
 }
 
-/* --- sleeping ---------------------------------------------------------------------------------- */
+/* --- sleeping --------------------------------------------------------------------------------- */
 
 struct sleeper {
     struct weir__alarm alarm;

@@ -1,10 +1,10 @@
 /*
  * scope.c - scopes, their deadlines, and how a cancellation reaches what it must
  *
- * Every scope keeps its effective level (its own, or what it inherits), so a checkpoint asks one byte.
- * Raising a level walks the tree below once: along a task's inner scopes, and from a group's scope to
- * the bottom scopes of its members. The walk climbs by parent links and needs no stack of its own, so
- * ten thousand nested scopes are fine (C4).
+ * Every scope keeps its effective level (its own, or what it inherits), so a checkpoint asks one
+ * byte. Raising a level walks the tree below once: along a task's inner scopes, and from a group's
+ * scope to the bottom scopes of its members. The walk climbs by parent links and needs no stack of
+ * its own, so ten thousand nested scopes are fine (C4).
  *
  * Runs on  the loop's own thread.
  * Holds    1. effective == max(level, what is visible of the parent), at all times.
@@ -47,7 +47,7 @@ static unsigned visible_level(const weir_scope *scope)
     return outer;
 }
 
-/* --- cancelling: the walk ----------------------------------------------------------------------- */
+/* --- cancelling: the walk --------------------------------------------------------------------- */
 
 /* True when the scope's effective level rose: then what is below it must be looked at too. */
 static bool refresh(weir_scope *scope)
@@ -155,7 +155,7 @@ void weir__core_force(weir_loop *loop, const char *reason)
                              reason, NULL);
 }
 
-/* --- entering and leaving ------------------------------------------------------------------------ */
+/* --- entering and leaving --------------------------------------------------------------------- */
 
 void weir__scope_begin(weir_loop *loop, weir_task *task, weir_scope *scope, unsigned flags,
                        int64_t deadline_ns)
@@ -215,8 +215,8 @@ int weir__scope_end(weir_loop *loop, weir_task *task, weir_scope *scope, int rc,
 {
     unsigned visible = visible_level(scope);
     bool own = scope->weir__level != WEIR__LEVEL_NONE;
-    bool around_cancelled = scope->weir__parent != NULL &&
-                            scope->weir__parent->weir__effective >= WEIR__LEVEL_CANCEL;
+    bool around_cancelled =
+        scope->weir__parent != NULL && scope->weir__parent->weir__effective >= WEIR__LEVEL_CANCEL;
     unlink_scope(loop, task, scope);
     if (rc != -ECANCELED)
         return rc;
@@ -344,7 +344,7 @@ bool weir_scope_caught(const weir_scope *scope)
     return scope->weir__flags & WEIR__SCOPE_CAUGHT;
 }
 
-/* --- asking -------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 int64_t weir_deadline(void)
 {
@@ -398,7 +398,7 @@ bool weir_cancelled_because(weir_cancel_cause *out_cause)
     return task != NULL && weir__scope_cause(task->active, out_cause);
 }
 
-/* --- blocks -------------------------------------------------------------------------------------- */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 int weir_timeout(int64_t timeout_ns, weir_task_fn *fn, void *arg)
 {
@@ -427,8 +427,9 @@ weir_scope *weir__shield_begin(weir_scope *scope, int64_t budget_ns, int *rc)
     return NULL;
 }
 
-/* Runs when the variable of a scope block goes out of scope, which is fine unless it is still entered:
- * then a return or goto jumped over the leave, and the code that was on its way is not checked. */
+/* Runs when the variable of a scope block goes out of scope, which is fine unless it is still
+ * entered: then a return or goto jumped over the leave, and the code that was on its way is not
+ * checked. */
 void weir__scope_escaped(weir_scope *scope)
 {
     weir_task *task = weir__core_task();
@@ -439,7 +440,8 @@ void weir__scope_escaped(weir_scope *scope)
         .loop = weir__loop,
         .task = task,
         .address = __builtin_return_address(0),
-        .what = "return or goto out of a WEIR_TIMEOUT or WEIR_SHIELD block: the code it carried was "
-                "not translated; use break, or weir_timeout()"});
+        .what =
+            "return or goto out of a WEIR_TIMEOUT or WEIR_SHIELD block: the code it carried was "
+            "not translated; use break, or weir_timeout()"});
     weir_ignore(weir_scope_leave(scope, 0), "left for its effect; the finding above tells");
 }

@@ -64,8 +64,8 @@ int weir__stacks_grow(struct weir__stacks *stacks)
     if (segments == NULL)
         return -ENOMEM;
     stacks->segments = segments;
-    int32_t *free_slots = weir__base_realloc(
-        stacks->free_slots, count * stacks->slots_a_segment * sizeof *free_slots);
+    int32_t *free_slots = weir__base_realloc(stacks->free_slots,
+                                             count * stacks->slots_a_segment * sizeof *free_slots);
     if (free_slots == NULL)
         return -ENOMEM;
     stacks->free_slots = free_slots;

@@ -1,10 +1,10 @@
 /*
  * stack.h - the stacks of one loop
  *
- * Slots of one size in segments of 64 MiB of reserved address space. The lowest 16 KiB of a slot are a
- * guard: touching it ends the process with a report that names the task (debug/overflow.c). A free
- * slot is handed out last in, first out, while its top page is warm: a first touch costs 200 times
- * what a spawn does.
+ * Slots of one size in segments of 64 MiB of reserved address space. The lowest 16 KiB of a slot
+ * are a guard: touching it ends the process with a report that names the task (debug/overflow.c). A
+ * free slot is handed out last in, first out, while its top page is warm: a first touch costs 200
+ * times what a spawn does.
  *
  * Holds  1. weir__stacks_promise() succeeded before every weir__stacks_take(), which cannot fail.
  *        2. A slot that is free or was never used belongs to no task in `task_of_slot`.
@@ -53,7 +53,7 @@ void weir__stacks_trim(struct weir__stacks *stacks);
 int32_t weir__stack_of_address(const struct weir__stacks *stacks, const void *address,
                                bool *out_in_guard);
 
-/* --- inlined: every spawn and every end passes here ------------------------------------------------ */
+/* --- inlined: every spawn and every end passes here ------------------------------------------- */
 
 static inline struct weir__stack_segment *weir__stack_segment(const struct weir__stacks *stacks,
                                                               int32_t slot, size_t *out_index)

@@ -1,9 +1,9 @@
 /*
  * task.c - the table of tasks
  *
- * Two reservations of address space, touched as the table grows: hot lines (64 bytes a task) and cold
- * records (192). Free slots form a list, last in, first out; a slot's generation is odd while it
- * holds a task and moves on with each use, so an id of a task that ended is told apart (R4).
+ * Two reservations of address space, touched as the table grows: hot lines (64 bytes a task) and
+ * cold records (192). Free slots form a list, last in, first out; a slot's generation is odd while
+ * it holds a task and moves on with each use, so an id of a task that ended is told apart (R4).
  *
  * Runs on  the loop's own thread.
  */
@@ -57,7 +57,7 @@ void weir__task_table_deinit(weir_loop *loop)
     }
 }
 
-/* --- arguments by value ------------------------------------------------------------------------ */
+/* --- arguments by value ----------------------------------------------------------------------- */
 
 /* Class 1..WEIR__ARG_CLASSES: a block from the loop's list; beyond: from the heap; 0: not ours. */
 static void *arg_new(weir_loop *loop, size_t bytes, uint8_t *out_class)
@@ -90,7 +90,7 @@ static void arg_free(weir_loop *loop, void *arg, uint8_t class)
     loop->free_args[class - 1] = arg;
 }
 
-/* --- records ----------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static uint32_t take_slot(weir_loop *loop)
 {
@@ -174,8 +174,9 @@ static weir_group *open_group_of(weir_loop *loop, const weir_scope *scope)
     return NULL;
 }
 
-/* G12: groups live on the heap, so a forgotten close is made up for. A forgotten scope lived in a frame
- * that is gone: its timer and links are in memory that is being reused, so there is no way on. */
+/* G12: groups live on the heap, so a forgotten close is made up for. A forgotten scope lived in a
+ * frame that is gone: its timer and links are in memory that is being reused, so there is no way
+ * on. */
 static void close_what_was_left(weir_loop *loop, weir_task *task)
 {
     while (task->active != &task->scope) {
@@ -206,7 +207,7 @@ void weir__task_finish(weir_loop *loop, weir_task *task, int rc)
     release(loop, task);
 }
 
-/* --- spawning ---------------------------------------------------------------------------------- */
+/* --- spawning --------------------------------------------------------------------------------- */
 
 static int check_group(const weir_group *group, const weir_loop *loop)
 {
@@ -284,7 +285,8 @@ int weir__spawn_copy(weir_group *group, weir_task_fn *fn, const void *arg, size_
 {
     weir_spawn_options options = {.name = site->function};
     /* The copy is the task's; the original is only read. */
-    return spawn(group, &options, fn, (void *)(uintptr_t)arg, arg_bytes, site, WEIR__TASK_SITE, NULL);
+    return spawn(group, &options, fn, (void *)(uintptr_t)arg, arg_bytes, site, WEIR__TASK_SITE,
+                 NULL);
 }
 
 int weir__core_spawn(weir_group *group, const char *name, weir_task_fn *fn, void *arg,
@@ -304,7 +306,7 @@ const void *weir__task_spawn_address(const weir_task *task)
     return task->flags & WEIR__TASK_SITE ? NULL : task->spawn_place;
 }
 
-/* --- ids --------------------------------------------------------------------------------------- */
+/* --- ids -------------------------------------------------------------------------------------- */
 
 weir_task_id weir__core_task_id(const weir_loop *loop, const weir_task *task)
 {

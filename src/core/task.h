@@ -8,7 +8,8 @@
 
 int weir__task_table_init(weir_loop *loop, size_t tasks_max) WEIR_MUST_CHECK;
 void weir__task_table_deinit(weir_loop *loop);
-/* fn has returned rc: settle what it left open, tell its group, give the record back. On its stack. */
+/* fn has returned rc: settle what it left open, tell its group, give the record back. On its
+ * stack. */
 void weir__task_finish(weir_loop *loop, weir_task *task, int rc);
 /* Where it was spawned: exactly one of the two is not NULL. */
 const weir_site *weir__task_spawn_site(const weir_task *task);

@@ -34,8 +34,8 @@ void weir__wheel_init(struct weir__wheel *wheel, int64_t now_ns);
 /* Arms for deadline_ns (not WEIR_NEVER). The timer must not be armed. */
 void weir__wheel_arm(struct weir__wheel *wheel, struct weir__timer *timer, int64_t deadline_ns);
 void weir__wheel_disarm(struct weir__wheel *wheel, struct weir__timer *timer); /* twice is fine */
-/* Moves every timer due at now_ns to the end of `due`, in order. They stay armed until they are taken
- * from there: one that fires may disarm the next. */
+/* Moves every timer due at now_ns to the end of `due`, in order. They stay armed until they are
+ * taken from there: one that fires may disarm the next. */
 void weir__wheel_advance(struct weir__wheel *wheel, int64_t now_ns, struct weir__list *due);
 /* The first of `due`, not armed any more; NULL when there is none. */
 struct weir__timer *weir__wheel_take(struct weir__wheel *wheel, struct weir__list *due);

@@ -1,9 +1,9 @@
 /*
  * crash.c - a stack overflow, or any other deadly signal, names the task it happened in
  *
- * The handler runs on an alternate stack of the thread (a signal frame alone takes 12 KB on machines with
- * AMX), writes one report with write(2), restores what was there before and lets the signal happen again:
- * the process ends as it would have, with a core as configured.
+ * The handler runs on an alternate stack of the thread (a signal frame alone takes 12 KB on
+ * machines with AMX), writes one report with write(2), restores what was there before and lets the
+ * signal happen again: the process ends as it would have, with a core as configured.
  *
  * Runs on  the thread that crashed; inside the handler only async-signal-safe calls are made.
  */
@@ -32,11 +32,13 @@ static void say(const char *format, ...)
     char line[512];
     va_list args;
     va_start(args, format);
-    int size = vsnprintf(line, sizeof line, format, args); /* no locale, no floats: does not allocate */
+    int size = vsnprintf(line, sizeof line, format, args); /* no locale, no floats: does not
+                                                              allocate */
     va_end(args);
     if (size > 0)
-        weir_ignore(weir__sys_write(2, line, (size_t)size < sizeof line ? (size_t)size : sizeof line - 1),
-                    "there is nowhere else to say it");
+        weir_ignore(
+            weir__sys_write(2, line, (size_t)size < sizeof line ? (size_t)size : sizeof line - 1),
+            "there is nowhere else to say it");
 }
 
 static void say_spawned(const weir_task *task)
@@ -66,10 +68,9 @@ static void report(int signal_number, const siginfo_t *info)
 {
     weir_loop *loop = weir__core_loop();
     weir_task *task = loop == NULL ? NULL : loop->current;
-    weir_task *overflowed =
-        loop == NULL || (signal_number != SIGSEGV && signal_number != SIGBUS)
-            ? NULL
-            : overflowed_task(loop, info->si_addr);
+    weir_task *overflowed = loop == NULL || (signal_number != SIGSEGV && signal_number != SIGBUS)
+                                ? NULL
+                                : overflowed_task(loop, info->si_addr);
     void *fn = NULL;
     if (overflowed != NULL) {
         size_t bytes = loop->stacks.slot_bytes - WEIR__STACK_GUARD_BYTES;
@@ -78,7 +79,8 @@ static void report(int signal_number, const siginfo_t *info)
             overflowed->name == NULL ? "(see the function below)" : overflowed->name,
             overflowed->index, loop->hot[overflowed->index].generation / 2, bytes / 1024);
         say_spawned(overflowed);
-        say("  fix       less on the stack (large arrays, deep recursion), or weir_run_options.stack_bytes\n");
+        say("  fix       less on the stack (large arrays, deep recursion), or "
+            "weir_run_options.stack_bytes\n");
     } else if (task != NULL) {
         fn = (void *)(uintptr_t)task->fn;
         say("weir W900 signal %d in task %s #%u.%u, address %p\n", signal_number,

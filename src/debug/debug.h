@@ -1,11 +1,12 @@
 /*
  * debug.h - always-on checks: findings in words, the watchdog, overflow and crash reports
  *
- * The room hears of findings through core/observe.h and of stalls through a thread of its own that looks
- * at every loop's step counter 40 times a second. Nothing here runs on the path of a healthy task.
+ * The room hears of findings through core/observe.h and of stalls through a thread of its own that
+ * looks at every loop's step counter 40 times a second. Nothing here runs on the path of a healthy
+ * task.
  *
- * Every finding has a stable code (W104, W202 ...), one sentence, and fixed fields; docs/diagnosis.md
- * lists them.
+ * Every finding has a stable code (W104, W202 ...), one sentence, and fixed fields;
+ * docs/diagnosis.md lists them.
  */
 #ifndef WEIR__DEBUG_H
 #define WEIR__DEBUG_H
@@ -16,32 +17,34 @@
 #include "core/core.h"
 #include "core/observe.h"
 
-/* --- names for addresses, symbol.c ---------------------------------------------------------------------- */
+/* --- names for addresses, symbol.c ------------------------------------------------------------ */
 
-/* Both leave a mark in the text that weir__debug_resolve() turns into words later: looking up a name takes
- * a debugger's library more stack than a task has, and the first time 100 ms. */
+/* Both leave a mark in the text that weir__debug_resolve() turns into words later: looking up a
+ * name takes a debugger's library more stack than a task has, and the first time 100 ms. */
 
 /* `function file.c:12`. is_return: the address follows a call, so the line is that of the call. */
 void weir__debug_append_place(struct weir__buffer *out, const void *address, bool is_return);
 /* The function's name alone. */
 void weir__debug_append_function(struct weir__buffer *out, const void *address);
-/* Copies text to out with every mark replaced: by names, which is not for a task's stack, or by the bare
- * address. Not in a signal handler. */
+/* Copies text to out with every mark replaced: by names, which is not for a task's stack, or by the
+ * bare address. Not in a signal handler. */
 void weir__debug_resolve(struct weir__buffer *out, const char *text, size_t size, bool with_names);
 void weir__debug_symbols_close(void);
 
-/* --- reports, report.c ------------------------------------------------------------------------------------ */
+/* --- reports, report.c ------------------------------------------------------------------------ */
 
 void weir__debug_report(const struct weir__finding *finding);
 /* `name #index.generation` of a live task. */
-void weir__debug_append_task(struct weir__buffer *out, const weir_loop *loop, const weir_task *task);
-void weir__debug_append_spawned(struct weir__buffer *out, const weir_site *site, const void *address);
+void weir__debug_append_task(struct weir__buffer *out, const weir_loop *loop,
+                             const weir_task *task);
+void weir__debug_append_spawned(struct weir__buffer *out, const weir_site *site,
+                                const void *address);
 uint64_t weir__debug_finding_count(void);
 
-/* --- saying it, say.c --------------------------------------------------------------------------------------- */
+/* --- saying it, say.c ------------------------------------------------------------------------- */
 
-/* Counts a finding and hands its text to the reporting thread: marks are resolved there, and it goes to the
- * log whole. Never blocks; without a thread it is said at once, with bare addresses. */
+/* Counts a finding and hands its text to the reporting thread: marks are resolved there, and it
+ * goes to the log whole. Never blocks; without a thread it is said at once, with bare addresses. */
 void weir__debug_say(struct weir__buffer *text);
 /* Waits until all that was said is in the log. */
 void weir__debug_say_flush(void);
@@ -50,13 +53,13 @@ bool weir__debug_say_next(void);
 void weir__debug_say_begin(void (*wake)(void)); /* a thread is there; wake() makes it look */
 void weir__debug_say_end(void);
 
-/* --- watchdog, watchdog.c ----------------------------------------------------------------------------------- */
+/* --- watchdog, watchdog.c --------------------------------------------------------------------- */
 
 int weir__watchdog_start(void) WEIR_MUST_CHECK;
 void weir__watchdog_stop(void);
 void weir__watchdog_forget(weir_loop *loop); /* it ends */
 
-/* --- crashes, crash.c --------------------------------------------------------------------------------------- */
+/* --- crashes, crash.c ------------------------------------------------------------------------- */
 
 void weir__crash_handlers_install(void);
 void weir__crash_loop_started(weir_loop *loop); /* an alternate stack for this thread */

@@ -13,9 +13,9 @@
 enum { FAILURES_SHOWN = 16, CAUSES_SHOWN = 8 /* deep */ };
 
 static const char *const codes[WEIR__FINDING_KIND_COUNT] = {
-    [WEIR__FINDING_FAILURES] = "W202",      [WEIR__FINDING_STRAY] = "W309",
-    [WEIR__FINDING_SWALLOWED] = "W304",     [WEIR__FINDING_SCOPE_ESCAPED] = "W311",
-    [WEIR__FINDING_MISNESTED] = "W204",     [WEIR__FINDING_DEADLOCK] = "W601",
+    [WEIR__FINDING_FAILURES] = "W202",  [WEIR__FINDING_STRAY] = "W309",
+    [WEIR__FINDING_SWALLOWED] = "W304", [WEIR__FINDING_SCOPE_ESCAPED] = "W311",
+    [WEIR__FINDING_MISNESTED] = "W204", [WEIR__FINDING_DEADLOCK] = "W601",
     [WEIR__FINDING_LEFT_OPEN] = "W401",
 };
 
@@ -28,7 +28,8 @@ void weir__debug_append_task(struct weir__buffer *out, const weir_loop *loop, co
     weir__buffer_printf(out, " #%u.%u", task->index, loop->hot[task->index].generation / 2);
 }
 
-void weir__debug_append_spawned(struct weir__buffer *out, const weir_site *site, const void *address)
+void weir__debug_append_spawned(struct weir__buffer *out, const weir_site *site,
+                                const void *address)
 {
     if (site != NULL)
         weir__buffer_printf(out, "  spawned   %s:%d\n", site->file, site->line);
@@ -39,7 +40,7 @@ void weir__debug_append_spawned(struct weir__buffer *out, const weir_site *site,
     }
 }
 
-/* --- failures, as a tree ------------------------------------------------------------------------------ */
+/* --- failures, as a tree ---------------------------------------------------------------------- */
 
 static void append_failures(struct weir__buffer *out, const weir_failures *failures, size_t skip,
                             int depth);
@@ -98,7 +99,7 @@ static void append_failures(struct weir__buffer *out, const weir_failures *failu
                             failures->lost_count);
 }
 
-/* --- what a parked task waits for ------------------------------------------------------------------------ */
+/* --- what a parked task waits for ------------------------------------------------------------- */
 
 struct listing {
     struct weir__buffer *out;
@@ -132,7 +133,7 @@ static void append_all_tasks(struct weir__buffer *out, weir_loop *loop)
         weir__buffer_printf(out, "  and %zu more\n", listing.shown - FAILURES_SHOWN);
 }
 
-/* --- one finding ----------------------------------------------------------------------------------------- */
+/* --- one finding ------------------------------------------------------------------------------ */
 
 static void append_address(struct weir__buffer *out, const char *label, const void *address)
 {
@@ -171,9 +172,9 @@ static void append_body(struct weir__buffer *out, const struct weir__finding *fi
     weir_cancel_cause cause;
     if (finding->kind == WEIR__FINDING_SWALLOWED &&
         weir__scope_cause(finding->task->active, &cause)) {
-        static const char *const kinds[] = {"nobody",          "its deadline",     "an explicit cancel",
-                                            "a failed sibling", "its failed body", "the end of the run",
-                                            "the shutdown",     "another thread"};
+        static const char *const kinds[] = {
+            "nobody",          "its deadline",       "an explicit cancel", "a failed sibling",
+            "its failed body", "the end of the run", "the shutdown",       "another thread"};
         weir__buffer_printf(out, "  cancelled by %s", kinds[cause.kind]);
         if (cause.reason != NULL)
             weir__buffer_printf(out, " (%s)", cause.reason);
@@ -199,8 +200,8 @@ void weir__debug_report(const struct weir__finding *finding)
     weir__debug_say(&text);
     weir__buffer_deinit(&text);
     /* Misuse: with WEIR_DEBUG=1 the process ends where it happens, for the debugger to look at. */
-    bool misuse = finding->kind == WEIR__FINDING_MISNESTED ||
-                  finding->kind == WEIR__FINDING_SCOPE_ESCAPED;
+    bool misuse =
+        finding->kind == WEIR__FINDING_MISNESTED || finding->kind == WEIR__FINDING_SCOPE_ESCAPED;
     if (finding->fatal || (misuse && weir__debug_on())) {
         weir__debug_say_flush();
         weir_log_flush();

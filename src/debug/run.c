@@ -16,7 +16,8 @@ bool weir__debug_on(void)
     return value != NULL && strcmp(value, "0") != 0 && value[0] != '\0';
 }
 
-/* On this thread, since its last weir_run() began: without one its failure has been told by nobody. */
+/* On this thread, since its last weir_run() began: without one its failure has been told by
+ * nobody. */
 static _Thread_local bool loop_was_there;
 
 static void loop_started(weir_loop *loop)
@@ -66,7 +67,8 @@ static int run(const weir_run_options *options, weir_task_fn *fn, void *arg, boo
     weir__crash_handlers_install();
     bool watched = weir__watchdog_start() == 0;
     if (!watched)
-        weir_log_warn("no watchdog: its thread could not be started; blocked loops will not be named");
+        weir_log_warn(
+            "no watchdog: its thread could not be started; blocked loops will not be named");
     int rc = weir__core_run(options, fn, arg, report_failure);
     weir__watchdog_stop(); /* says what is still to be said */
     return rc;

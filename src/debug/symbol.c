@@ -5,8 +5,8 @@
  * debugger's library. Without it an address is shown as module+offset, which addr2line understands.
  * Separate debug files are not searched for: that could mean asking the network.
  *
- * Runs on  the reporting thread, under a lock; not in signal handlers and not on a task's stack, which is
- *          too small for libdw. Loading costs about 100 ms once.
+ * Runs on  the reporting thread, under a lock; not in signal handlers and not on a task's stack,
+ *          which is too small for libdw. Loading costs about 100 ms once.
  */
 #include <dlfcn.h>
 #include <string.h>
@@ -131,8 +131,7 @@ static void append_place(struct weir__buffer *out, const void *address, bool is_
         weir__buffer_append_str(out, name);
         Dwfl_Line *line = dw.getsrc(module, at);
         int number = 0;
-        const char *file =
-            line == NULL ? NULL : dw.lineinfo(line, NULL, &number, NULL, NULL, NULL);
+        const char *file = line == NULL ? NULL : dw.lineinfo(line, NULL, &number, NULL, NULL, NULL);
         if (file != NULL)
             weir__buffer_printf(out, " %s:%d", short_path(file), number);
     }
@@ -184,7 +183,7 @@ void weir__debug_symbols_close(void)
 
 #endif
 
-/* --- marks: 1, the kind, the address as 16 hex digits ---------------------------------------------------- */
+/* --- marks: 1, the kind, the address as 16 hex digits ----------------------------------------- */
 
 enum { MARK = 1, MARK_BYTES = 18 };
 

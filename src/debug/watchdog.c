@@ -1,11 +1,11 @@
 /*
  * watchdog.c - sees a step that holds its loop, while it still holds it
  *
- * A thread looks at each loop's step counter every quarter of the limit. When the counter has not moved
- * for the limit and the loop is inside a step, it asks the loop's thread, by signal, to note its task and
- * its call stack; the handler does nothing else. Names are looked up here, and the report goes out at
- * once; when the loop moves on, how long it took follows. A step that was only waiting for a CPU is the
- * machine's doing, and not told.
+ * A thread looks at each loop's step counter every quarter of the limit. When the counter has not
+ * moved for the limit and the loop is inside a step, it asks the loop's thread, by signal, to note
+ * its task and its call stack; the handler does nothing else. Names are looked up here, and the
+ * report goes out at once; when the loop moves on, how long it took follows. A step that was only
+ * waiting for a CPU is the machine's doing, and not told.
  *
  * Runs on  a thread of its own, and for the sample in a signal handler on the loop's thread.
  * Costs    nothing on the loop's path but the counter it keeps anyway.
@@ -225,8 +225,9 @@ static void report_stall(struct watched *watched, int64_t now_ns)
         append_stack(&text);
         weir__debug_append_spawned(&text, sample.site, sample.spawn_address);
     }
-    weir__buffer_append_str(&text, "  fix       weir_offload() for what blocks or computes, weir_yield() "
-                                   "in long loops");
+    weir__buffer_append_str(&text,
+                            "  fix       weir_offload() for what blocks or computes, weir_yield() "
+                            "in long loops");
     if (count > 1)
         weir__buffer_printf(&text, "; seen %llu times", (unsigned long long)count);
     weir__buffer_append_char(&text, '\n');
@@ -321,7 +322,8 @@ static void *watch(void *arg)
     return NULL;
 }
 
-/* Without the lock, which the one who says something may hold: a wake that is lost costs a look's time. */
+/* Without the lock, which the one who says something may hold: a wake that is lost costs a look's
+ * time. */
 static void wake_dog(void)
 {
     __atomic_store_n(&dog.woken, true, __ATOMIC_RELEASE);

@@ -1,5 +1,6 @@
 /*
- * bodies.h - what the tasks of core's tests do: operations that end by themselves, or never, or late
+ * bodies.h - what the tasks of core's tests do: operations that end by themselves, or never, or
+ * late
  *
  * Times are milliseconds of the virtual clock since the test began (its first call of ms()).
  */

@@ -177,7 +177,8 @@ TASK_TEST(a_child_cancelled_alone_is_no_failure) /* G5, G7, case 42 */
     weir_group *group = open_group(WEIR_FAIL_FAST);
     weir_task_id id;
     struct op_for forever = {0};
-    EXPECT_RC(0, weir_spawn_with(group, NULL, (weir_task_fn *)(void (*)(void))op_for, &forever, &id));
+    EXPECT_RC(0,
+              weir_spawn_with(group, NULL, (weir_task_fn *)(void (*)(void))op_for, &forever, &id));
     int got = 1;
     EXPECT_RC(0, WEIR_SPAWN(group, op_for, .duration_ms = 10, .got = &got));
     EXPECT_RC(0, weir_yield());
@@ -242,7 +243,7 @@ TASK_TEST(a_stray_ecanceled_is_a_failure_and_is_told) /* T6, I8 */
     EXPECT_EQ(1, findings[WEIR__FINDING_STRAY]);
 }
 
-/* --- gather ------------------------------------------------------------------------------------------- */
+/* --- gather ----------------------------------------------------------------------------------- */
 
 static int end_after(void *arg)
 {
@@ -352,7 +353,8 @@ static int count_call(void *arg)
     return 0;
 }
 
-TASK_TEST(gather_in_a_scope_that_is_cancelled_already_calls_nothing_and_says_so) /* O1, C5, case 228 */
+TASK_TEST(
+    gather_in_a_scope_that_is_cancelled_already_calls_nothing_and_says_so) /* O1, C5, case 228 */
 {
     int count = 0;
     weir_call calls[] = {{count_call, &count}, {count_call, &count}};
@@ -403,7 +405,8 @@ static int fail_when_cut(struct fail_when_cut *a)
     return rc == -ECANCELED ? -EIO : 0;
 }
 
-TASK_TEST(a_hundred_failures_in_cleanups_follow_the_first_and_are_told_once) /* F3, F6, F7, cases 31, 46 */
+TASK_TEST(
+    a_hundred_failures_in_cleanups_follow_the_first_and_are_told_once) /* F3, F6, F7, cases 31, 46 */
 {
     count_findings();
     int count = 0;
@@ -480,7 +483,7 @@ TASK_TEST(a_gather_that_is_cancelled_joins_all_its_calls) /* G2, G5, case 228 */
         EXPECT_EQ(10, ended_at[i]);
 }
 
-/* --- the whole run ------------------------------------------------------------------------------------- */
+/* --- the whole run ---------------------------------------------------------------------------- */
 
 static int leave_a_failing_task(void *arg)
 {

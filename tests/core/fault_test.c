@@ -1,6 +1,6 @@
 /*
- * fault_test.c - memory runs out at every place in turn: nothing leaks, no function whose spawn failed
- * runs, every failure is accounted for: rules T2, F6, I1-I11, cases 131 and 294
+ * fault_test.c - memory runs out at every place in turn: nothing leaks, no function whose spawn
+ * failed runs, every failure is accounted for: rules T2, F6, I1-I11, cases 131 and 294
  *
  * Each program runs on a loop of its own, so that the books of the loop are checked as well.
  */

@@ -219,8 +219,8 @@ static int hydra(struct hydra *a)
 {
     int rc = op();
     for (int i = 0; i < 2; i++)
-        *a->refused += WEIR_SPAWN(a->group, hydra, .group = a->group, .refused = a->refused) ==
-                       -ESHUTDOWN;
+        *a->refused +=
+            WEIR_SPAWN(a->group, hydra, .group = a->group, .refused = a->refused) == -ESHUTDOWN;
     return rc;
 }
 
@@ -245,7 +245,7 @@ TASK_TEST(a_child_cancelled_before_its_first_step_still_runs_once) /* T2, case 4
     EXPECT_RC(-ECANCELED, got);
 }
 
-/* --- order ---------------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 struct note {
     int *order;
@@ -336,7 +336,7 @@ TASK_TEST(cost_of_a_child_is_flat) /* case 18: records and stacks are used again
     EXPECT_EQ(1, weir__core_loop()->stacks.promised_count);
 }
 
-/* --- full groups (G10) ------------------------------------------------------------------------------ */
+/* --- full groups (G10) ------------------------------------------------------------------------ */
 
 TASK_TEST(spawning_into_a_full_group_waits_for_a_place_in_order) /* G10, case 132 */
 {
@@ -502,7 +502,8 @@ TASK_TEST(a_member_that_has_just_been_given_a_place_does_not_count_as_blocked) /
     weir_group *group = open_group(&(weir_group_options){.running_max = 3});
     EXPECT_RC(0, WEIR_SPAWN(group, sleep_and_refill, .group = group, .rc = &first));
     EXPECT_RC(0, WEIR_SPAWN(group, op_for, .duration_ms = 10)); /* ends, and makes room for it */
-    EXPECT_RC(0, WEIR_SPAWN(group, sleep_and_refill, .group = group, .sleep_ms = 10, .rc = &second));
+    EXPECT_RC(0,
+              WEIR_SPAWN(group, sleep_and_refill, .group = group, .sleep_ms = 10, .rc = &second));
     EXPECT_RC(0, weir_group_close(group, 0));
     EXPECT_RC(0, first);
     EXPECT_RC(0, second);
@@ -525,7 +526,7 @@ TASK_TEST(a_spawn_that_does_not_wait_is_no_checkpoint) /* O8, O11, G10, case 74 
     EXPECT(ran);
 }
 
-/* --- the end of a group ---------------------------------------------------------------------------------- */
+/* --- the end of a group ----------------------------------------------------------------------- */
 
 struct intruder {
     weir_group *volatile *group;
@@ -729,7 +730,7 @@ TASK_TEST(closing_empty_groups_yields_in_a_cancelled_context_too) /* O9 */
     EXPECT_RC(0, weir_group_close(outer, 0));
 }
 
-/* --- limits and memory -------------------------------------------------------------------------------- */
+/* --- limits and memory ------------------------------------------------------------------------ */
 
 static int fill_table(void *arg)
 {

@@ -62,8 +62,8 @@ static int close_when_woken(struct close_when_woken *a)
     return rc;
 }
 
-/* The reader has been woken; with so many others before it, its step comes some turns later. Meanwhile
- * another task closes the stream, and its memory goes. */
+/* The reader has been woken; with so many others before it, its step comes some turns later.
+ * Meanwhile another task closes the stream, and its memory goes. */
 IO_TEST(a_stream_may_be_closed_between_the_wake_and_the_step_of_its_reader) /* T3, O5 */
 {
     int fds[2];

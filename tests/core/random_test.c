@@ -1,6 +1,6 @@
 /*
- * random_test.c - programs drawn from a seed: spawn, nest, shield, time out, cancel, close, fail, each in
- * FIFO and in shuffled order: invariants I1, I2, I3, I5-I8 and I11
+ * random_test.c - programs drawn from a seed: spawn, nest, shield, time out, cancel, close, fail,
+ * each in FIFO and in shuffled order: invariants I1, I2, I3, I5-I8 and I11
  *
  * WEIR_TEST_SEED=n runs only the program of that seed.
  */
@@ -20,9 +20,9 @@ struct program {
     int tasks_left;
     int spawned, ran, ended;
     int waits_begun, waits_ended;
-    int strays;      /* -ECANCELED where nothing was cancelled (I8) */
-    int went_down;   /* a context that was cancelled and is not any more (I7) */
-    int outlived;    /* a task that ran after its group was closed (I1) */
+    int strays;                    /* -ECANCELED where nothing was cancelled (I8) */
+    int went_down;                 /* a context that was cancelled and is not any more (I7) */
+    int outlived;                  /* a task that ran after its group was closed (I1) */
     weir_group *open[GROUPS_KEPT]; /* strangers spawn into these */
     weir_scope *scopes[GROUPS_KEPT];
 };
@@ -220,16 +220,17 @@ static bool run_seed(uint64_t seed, uint64_t shuffle_seed)
 {
     struct program p = {.random = seed, .tasks_left = TASKS_MAX};
     weir_run_options options = {.backend = "sim", .shuffle_seed = shuffle_seed};
-    int rc = weir__core_run(&options, run_main, &p, false); /* its books are checked at its end (I6, I11) */
+    int rc = weir__core_run(&options, run_main, &p, false); /* its books are checked at its end (I6,
+                                                               I11) */
     EXPECT(rc <= 0 || rc == WEIR_CAUGHT);
     EXPECT(rc != -EDEADLK);
     spawned_in_all += p.spawned;
-    EXPECT_EQ(p.spawned, p.ran);              /* I2 */
-    EXPECT_EQ(p.spawned, p.ended);            /* I1 */
-    EXPECT_EQ(p.waits_begun, p.waits_ended);  /* I3 */
-    EXPECT_EQ(0, p.strays);                   /* I8 */
-    EXPECT_EQ(0, p.went_down);                /* I7 */
-    EXPECT_EQ(0, p.outlived);                 /* I1 */
+    EXPECT_EQ(p.spawned, p.ran);             /* I2 */
+    EXPECT_EQ(p.spawned, p.ended);           /* I1 */
+    EXPECT_EQ(p.waits_begun, p.waits_ended); /* I3 */
+    EXPECT_EQ(0, p.strays);                  /* I8 */
+    EXPECT_EQ(0, p.went_down);               /* I7 */
+    EXPECT_EQ(0, p.outlived);                /* I1 */
     EXPECT_EQ(0, findings[WEIR__FINDING_STRAY]);
     EXPECT_EQ(0, findings[WEIR__FINDING_DEADLOCK]);
     EXPECT_EQ(0, findings[WEIR__FINDING_LEFT_OPEN]);

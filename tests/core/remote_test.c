@@ -159,11 +159,12 @@ TEST(a_loop_that_ends_can_be_woken_by_what_is_still_under_way) /* X2 */
     weir__base_thread_join(&late_thread);
 }
 
-/* --- tokens against scopes that come and go ------------------------------------------------------------- */
+/* --- tokens against scopes that come and go --------------------------------------------------- */
 
 enum { CANCELLERS = 3, ROUNDS = 2000 };
 
-/* The loop's thread puts a token here; each canceller takes a reference of its own under the lock. */
+/* The loop's thread puts a token here; each canceller takes a reference of its own under the
+ * lock. */
 static struct {
     struct weir__mutex lock;
     weir_token *token;
@@ -219,12 +220,14 @@ static void one_scope(int round)
     EXPECT_RC(0, weir_check()); /* nothing reached what is around it */
 }
 
-IO_TEST(tokens_cancelled_from_threads_while_their_scopes_are_left_reach_no_other_scope) /* X3, case 206 */
+IO_TEST(
+    tokens_cancelled_from_threads_while_their_scopes_are_left_reach_no_other_scope) /* X3, case 206 */
 {
     shared.stop = false;
     struct weir__thread threads[CANCELLERS];
     for (int i = 0; i < CANCELLERS; i++)
-        REQUIRE_RC(0, weir__base_thread_start(&threads[i], "canceller", cancel_what_is_there, NULL));
+        REQUIRE_RC(0,
+                   weir__base_thread_start(&threads[i], "canceller", cancel_what_is_there, NULL));
     for (int round = 0; round < ROUNDS && !test_failed(); round++)
         one_scope(round);
     weir__base_mutex_lock(&shared.lock);
@@ -236,7 +239,7 @@ IO_TEST(tokens_cancelled_from_threads_while_their_scopes_are_left_reach_no_other
     EXPECT_RC(0, weir_yield()); /* late posts find their scopes gone */
 }
 
-/* --- loops that end while others post ----------------------------------------------------------------------- */
+/* --- loops that end while others post --------------------------------------------------------- */
 
 static int taken_count, run_count;
 static weir_loop *published; /* under shared.lock, with a reference */

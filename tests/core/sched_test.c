@@ -1,9 +1,10 @@
 /*
- * sched_test.c - the turn: its order, its fairness, and races under shuffled orders: rules O9, O10, Q4
+ * sched_test.c - the turn: its order, its fairness, and races under shuffled orders: rules O9, O10,
+ * Q4
  */
 #include "tests/core/bodies.h"
 
-/* --- alarms ----------------------------------------------------------------------------------------------- */
+/* --- alarms ----------------------------------------------------------------------------------- */
 
 struct pair {
     struct weir__alarm first, second;
@@ -34,7 +35,7 @@ TASK_TEST(an_alarm_may_clear_another_that_is_due_in_the_same_turn) /* O10, I11 *
     EXPECT_EQ(0, loop->sleeps.armed_count);
 }
 
-/* --- waits ------------------------------------------------------------------------------------------------- */
+/* --- waits ------------------------------------------------------------------------------------ */
 
 struct patient {
     weir_task *task;
@@ -70,7 +71,7 @@ TASK_TEST(a_wait_that_begins_in_a_cancelled_context_is_asked_to_end) /* C5, O4, 
     EXPECT_RC(-ECANCELED, patient.rc[1]);
 }
 
-/* --- the order inside a turn (O10) ------------------------------------------------------------------------ */
+/* --- the order inside a turn (O10) ------------------------------------------------------------ */
 
 struct log {
     char text[64];
@@ -144,7 +145,8 @@ TASK_TEST(a_turn_wakes_sleepers_then_reads_mail_then_fires_deadlines_then_runs_t
     weir__core_alarm_set(weir__core_loop(), &posting.alarm, at_ns);
     weir__core_alarm_set(weir__core_loop(), &logged.alarm, at_ns);
     EXPECT_RC(0, weir_group_close(group, 0));
-    /* The sleeper has its result, although its deadline fires in the same turn; it was ready first. */
+    /* The sleeper has its result, although its deadline fires in the same turn; it was ready
+     * first. */
     EXPECT_STR("apst", log.text);
 }
 
@@ -186,7 +188,7 @@ IO_TEST(calls_that_complete_at_once_do_not_keep_deadlines_from_firing) /* O9 */
     EXPECT_RC(0, weir_group_close(group, 0));
 }
 
-/* --- races, in a thousand orders (Q4) --------------------------------------------------------------------- */
+/* --- races, in a thousand orders (Q4) --------------------------------------------------------- */
 
 enum { SEEDS = 1000 };
 
@@ -334,7 +336,8 @@ static int places_and_deadlines_in_one_turn(void *arg)
     return weir_group_close(strangers, 0);
 }
 
-TEST(places_are_neither_lost_nor_doubled_when_deadlines_fire_beside_them) /* G10, I10, cases 132, 134 */
+TEST(
+    places_are_neither_lost_nor_doubled_when_deadlines_fire_beside_them) /* G10, I10, cases 132, 134 */
 {
     under_all_seeds(places_and_deadlines_in_one_turn);
 }

@@ -304,7 +304,7 @@ TASK_TEST(close_goes_on_waiting_for_a_cleanup_while_cancelled) /* G2, G5, case 7
     EXPECT_RC(-ETIME, weir_scope_leave(&scope, rc));
 }
 
-/* --- deadlines ---------------------------------------------------------------------------------------- */
+/* --- deadlines -------------------------------------------------------------------------------- */
 
 TASK_TEST(a_timeout_cuts_at_its_time_and_says_etime) /* C7, O10, case 85 */
 {
@@ -606,7 +606,7 @@ TASK_TEST(the_function_form_of_a_timeout_translates_returns) /* D5 */
     EXPECT_RC(6, weir_timeout(10 * WEIR_MS, just_return, JUST(6)));
 }
 
-/* --- shields ------------------------------------------------------------------------------------------ */
+/* --- shields ---------------------------------------------------------------------------------- */
 
 TASK_TEST(a_shield_hides_outer_cancellation_until_it_is_left) /* H2, H5, cases 115 and 120 */
 {
@@ -785,7 +785,8 @@ TASK_TEST(a_task_that_cancels_itself_in_a_shield_sees_it_outside) /* H2, case 12
     weir_group *group;
     REQUIRE_RC(0, weir_group_open(&group, NULL));
     EXPECT_RC(0, weir_spawn(group, cancel_self_in_shield, &got));
-    EXPECT_RC(0, weir_group_close(group, 0)); /* it alone was cancelled: no failure, no cut (G5, G7) */
+    EXPECT_RC(0, weir_group_close(group, 0)); /* it alone was cancelled: no failure, no cut (G5,
+                                                 G7) */
     EXPECT_RC(-ECANCELED, got);
 }
 
@@ -803,7 +804,8 @@ static int shield_after_cut(void *arg)
     return 0;
 }
 
-TASK_TEST(a_shield_after_the_cut_works_and_success_behind_it_is_success) /* H4, T6, cases 125 and 127 */
+TASK_TEST(
+    a_shield_after_the_cut_works_and_success_behind_it_is_success) /* H4, T6, cases 125 and 127 */
 {
     weir_group *group;
     REQUIRE_RC(0, weir_group_open(&group, NULL));
@@ -881,7 +883,7 @@ TASK_TEST(a_wait_is_asked_to_end_once_however_often_it_is_cancelled) /* O3, I9, 
     EXPECT_EQ(1, a.aborts);
 }
 
-/* --- force and the end --------------------------------------------------------------------------------- */
+/* --- force and the end ------------------------------------------------------------------------ */
 
 static int wait_in_shield(void *arg)
 {
@@ -947,6 +949,6 @@ TEST(run_returns_what_the_main_task_returned)
     weir_run_options options = {.backend = "sim"};
     EXPECT_RC(7, weir__core_run(&options, return_seven, NULL, false));
     EXPECT_RC(-EIO, weir__core_run(&options, just_return, JUST(-EIO), false));
-    EXPECT_RC(-EINVAL, weir__core_run(&(weir_run_options){.backend = "abacus"}, return_seven, NULL,
-                                      false));
+    EXPECT_RC(-EINVAL,
+              weir__core_run(&(weir_run_options){.backend = "abacus"}, return_seven, NULL, false));
 }

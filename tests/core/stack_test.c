@@ -39,7 +39,8 @@ TEST(every_address_of_a_slot_is_known_and_its_guard_told_apart)
     EXPECT(!in_guard);
     EXPECT_EQ(slot, weir__stack_of_address(&stacks, weir__stack_bottom(&stacks, slot), &in_guard));
     EXPECT(!in_guard);
-    EXPECT_EQ(slot, weir__stack_of_address(&stacks, weir__stack_bottom(&stacks, slot) - 1, &in_guard));
+    EXPECT_EQ(slot,
+              weir__stack_of_address(&stacks, weir__stack_bottom(&stacks, slot) - 1, &in_guard));
     EXPECT(in_guard);
     EXPECT_EQ(-1, weir__stack_of_address(&stacks, &stacks, &in_guard));
     weir__stacks_deinit(&stacks);

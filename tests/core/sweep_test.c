@@ -1,14 +1,14 @@
 /*
- * sweep_test.c - the same program, cancelled exactly before each of its checkpoints in turn: rule C5, cases
- * 293 and 296
+ * sweep_test.c - the same program, cancelled exactly before each of its checkpoints in turn: rule
+ * C5, cases 293 and 296
  */
 #include "tests/core/bodies.h"
 
 /* One run: the scope is cancelled before checkpoint number `cut_before`. */
 struct sweep {
     int cut_before;
-    int passed;   /* checkpoints so far */
-    int misfits;  /* that went on although cancelled, or were refused although not */
+    int passed;         /* checkpoints so far */
+    int misfits;        /* that went on although cancelled, or were refused although not */
     int made, released; /* what the program takes on its way */
     weir_scope *scope;
 };
@@ -90,7 +90,8 @@ release:
     return rc;
 }
 
-TASK_TEST(a_cancel_before_any_checkpoint_refuses_that_one_and_all_later_ones) /* C5, O1, I8, case 293 */
+TASK_TEST(
+    a_cancel_before_any_checkpoint_refuses_that_one_and_all_later_ones) /* C5, O1, I8, case 293 */
 {
     int cut_before = 1;
     for (;; cut_before++) {
@@ -133,12 +134,14 @@ struct cancel_alarm {
 };
 static void fire_cancel(struct weir__alarm *alarm)
 {
-    weir_group_cancel(WEIR__CONTAINER(alarm, struct cancel_alarm, alarm)->group, "at the same instant");
+    weir_group_cancel(WEIR__CONTAINER(alarm, struct cancel_alarm, alarm)->group,
+                      "at the same instant");
 }
 
 TASK_TEST(results_that_come_with_the_cancel_are_all_taken) /* O4, I5, cases 159 and 296 */
 {
-    for (int place = 0; place <= WAITERS; place++) { /* the cancel is armed before waiter number `place` */
+    for (int place = 0; place <= WAITERS; place++) { /* the cancel is armed before waiter number
+                                                        `place` */
         int taken = 0;
         weir_group *group;
         REQUIRE_RC(0, weir_group_open(&group, NULL));

@@ -1,5 +1,6 @@
 /*
- * watchdog_test.c - the reporting thread comes and goes with the runs, and reports survive without it
+ * watchdog_test.c - the reporting thread comes and goes with the runs, and reports survive without
+ * it
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -33,7 +34,8 @@ TEST(runs_that_begin_and_end_on_several_threads_share_one_watchdog)
     struct weir__thread threads[THREADS];
     int failed[THREADS] = {0};
     for (int i = 0; i < THREADS; i++)
-        REQUIRE_RC(0, weir__base_thread_start(&threads[i], "runner", run_again_and_again, &failed[i]));
+        REQUIRE_RC(0,
+                   weir__base_thread_start(&threads[i], "runner", run_again_and_again, &failed[i]));
     for (int i = 0; i < THREADS; i++) {
         weir__base_thread_join(&threads[i]);
         EXPECT_EQ(0, failed[i]);
@@ -67,7 +69,8 @@ TEST(a_finding_is_told_when_there_is_no_thread_to_tell_it)
     static char said[16384];
     size_t size = 0;
     ssize_t n;
-    while (size < sizeof said - 1 && (n = read(pipe_fds[0], said + size, sizeof said - 1 - size)) > 0)
+    while (size < sizeof said - 1 &&
+           (n = read(pipe_fds[0], said + size, sizeof said - 1 - size)) > 0)
         size += (size_t)n;
     close(pipe_fds[0]);
     int status = 0;
