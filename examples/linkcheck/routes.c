@@ -2,6 +2,8 @@
  * routes.c - what the service answers: handlers, each with the types it takes and gives, and their
  * table
  */
+#include <string.h>
+
 #include "linkcheck.h"
 
 extern const char linkcheck_page[], linkcheck_page_end[];
@@ -44,6 +46,10 @@ WEIR_HANDLER(delete_check, weir_none, check_summary)
     int rc = store_summary(weir_request_state(request), id, weir_request_arena(request), out);
     if (rc == -ENOENT)
         return not_found(request, id);
+    /* Shown already but not registered yet, or over but still being stored: an instant. */
+    if (rc == 0 && !asked && strcmp(out->status, "running") == 0)
+        return weir_http_problem(request, 409,
+                                 "check %lld is just beginning or ending: ask again", (long long)id);
     if (rc == 0 && !asked)
         return weir_http_problem(request, 409,
                                  "check %lld is %s already: only a running one can be "

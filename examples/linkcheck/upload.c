@@ -2,14 +2,20 @@
  * upload.c - a list of URLs as a text file: streamed to disk, then checked like any other list
  *
  * The body goes to a file piece by piece and is never held whole while it comes; the file stays
- * beside the database. Lines are trimmed, empty ones and those that begin with # are skipped.
+ * beside the database when a check came of it, and goes when none did: a list that was refused, or
+ * whose client left half-way, must not fill the disk. Lines are trimmed, empty ones and those that
+ * begin with # are skipped.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "linkcheck.h"
 
-enum { PIECE_BYTES = 16 * 1024, LIST_BYTES_MAX = 4 * 1024 * 1024 };
+enum {
+    PIECE_BYTES = 16 * 1024,
+    LIST_BYTES_MAX = 4 * 1024 * 1024,
+    LIST_ARENA_BYTES_MAX = 32 * 1024 * 1024, /* six bytes for each in JSON at worst, and it twice */
+};
 
 static int write_body(weir_request *request, weir_file *file)
 {
@@ -41,9 +47,8 @@ static int save_body(weir_request *request, const char *path)
 }
 
 /* The lines of the text as strings; they are cut where they lie. */
-static int split_lines(weir_request *request, char *text, check_request *out)
+static int split_lines(weir_arena *arena, char *text, check_request *out)
 {
-    weir_arena *arena = weir_request_arena(request);
     out->urls.items = weir_arena_alloc_array(arena, URLS_MAX + 1, sizeof *out->urls.items);
     if (out->urls.items == NULL)
         return -ENOMEM;
@@ -51,7 +56,8 @@ static int split_lines(weir_request *request, char *text, check_request *out)
     for (char *line = strtok_r(text, "\r\n", &rest); line != NULL;
          line = strtok_r(NULL, "\r\n", &rest)) {
         line += strspn(line, " \t");
-        line[strcspn(line, " \t")] = '\0';
+        size_t size = strcspn(line, " \t");
+        line[size <= URL_BYTES_MAX ? size : URL_BYTES_MAX + 1] = '\0'; /* one byte too many, too */
         if (line[0] == '\0' || line[0] == '#')
             continue;
         out->urls.items[out->urls.count++] = line;
@@ -62,9 +68,9 @@ static int split_lines(weir_request *request, char *text, check_request *out)
 }
 
 /* The list passes the same rules as a JSON body: it becomes one, and is read back. */
-static int validate(weir_request *request, const check_request *given, check_request *out)
+static int validate(weir_request *request, weir_arena *arena, const check_request *given,
+                    check_request *out)
 {
-    weir_arena *arena = weir_request_arena(request);
     weir_model_errors errors = {0};
     weir_str json;
     int rc = weir_model_encode(WEIR_MODEL_OF(check_request), given, arena, &json, &errors);
@@ -75,38 +81,56 @@ static int validate(weir_request *request, const check_request *given, check_req
     return rc;
 }
 
-int upload_check(weir_request *request)
+static int start_from_text(weir_request *request, weir_arena *arena, char *text,
+                           check_started *out_started)
 {
-    const struct settings *settings = weir_app_settings(weir_request_app(request));
-    weir_arena *arena = weir_request_arena(request);
-    char *path =
-        weir_arena_printf(arena, "%s/upload-%s.txt", settings->data, weir_request_id(request));
-    if (path == NULL)
-        return -ENOMEM;
-    int rc = save_body(request, path);
-    if (rc < 0)
-        return rc;
-    weir_bytes bytes;
-    rc = weir_file_read_all(path, LIST_BYTES_MAX, &bytes);
-    if (rc < 0)
-        return rc;
-    char *text = weir_arena_alloc(arena, bytes.size + 1);
-    if (text != NULL && bytes.size > 0)
-        memcpy(text, bytes.data, bytes.size);
-    size_t size = bytes.size;
-    weir_bytes_free(&bytes);
-    if (text == NULL)
-        return -ENOMEM;
-    text[size] = '\0';
-
     const upload_query *query = WEIR_QUERY(request, upload_query);
     check_request given = {.timeout_ms = query->timeout_ms, .concurrency = query->concurrency};
     check_request what;
+    int rc = split_lines(arena, text, &given);
+    if (rc == 0)
+        rc = validate(request, arena, &given, &what);
+    return rc < 0 ? rc : start_check(request, &what, out_started);
+}
+
+static int start_from_file(weir_request *request, const char *path, check_started *out_started)
+{
+    weir_bytes bytes;
+    int rc = weir_file_read_all(path, LIST_BYTES_MAX, &bytes);
+    if (rc < 0)
+        return rc;
+    /* The longest list that is allowed, as JSON and read back, is more than a request may hold. */
+    weir_arena *arena = weir_arena_new(LIST_ARENA_BYTES_MAX);
+    if (memchr(bytes.data, '\0', bytes.size) != NULL)
+        rc = weir_http_problem(request, 422, "the list of URLs has a NUL byte in it: it is no text");
+    else if (arena == NULL)
+        rc = -ENOMEM;
+    else
+        rc = start_from_text(request, arena, bytes.data, out_started);
+    weir_arena_free(arena);
+    weir_bytes_free(&bytes);
+    return rc;
+}
+
+int upload_check(weir_request *request)
+{
+    const struct settings *settings = weir_app_settings(weir_request_app(request));
+    char *path = weir_arena_printf(weir_request_arena(request), "%s/upload-%s.txt", settings->data,
+                                   weir_request_id(request));
+    if (path == NULL)
+        return -ENOMEM;
     check_started started;
-    rc = split_lines(request, text, &given);
+    int rc = save_body(request, path);
     if (rc == 0)
-        rc = validate(request, &given, &what);
-    if (rc == 0)
-        rc = start_check(request, &what, &started);
-    return rc < 0 ? rc : weir_respond_json(request, 202, WEIR_MODEL_OF(check_started), &started);
+        rc = start_from_file(request, path, &started);
+    if (rc < 0) {
+        int removed = 0;
+        WEIR_SHIELD(removed, 5 * WEIR_SEC)
+        {
+            removed = weir_file_remove(path);
+        }
+        weir_ignore(removed, "it may never have been there; the first failure is the one to tell");
+        return rc;
+    }
+    return weir_respond_json(request, 202, WEIR_MODEL_OF(check_started), &started);
 }

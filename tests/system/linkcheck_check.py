@@ -457,6 +457,30 @@ def an_uploaded_list_is_checked(service):
 
 
 @with_service()
+def an_upload_that_is_no_list_is_refused_and_leaves_nothing_behind(service):
+    text = {"Content-Type": "text/plain"}
+    url = b"http://127.0.0.1:1/"
+    for name, body in (
+        ("a NUL", url + b"\n\0" + url + b"\nnonsense\n"), ("one line", b"x" * (3 << 20)),
+        ("empty lines", b"\n" * (4 << 20)), ("controls", (b"\x01" * 2048 + b"\n") * 1000),
+        ("too many", (url + b"\n") * 1001), ("binary", bytes(range(256)) * 1000),
+    ):
+        code, _, data = service.call("POST", "/checks/upload", body, text)
+        expect(code == 422, name, "gave", code, data[:300])
+    for _ in range(10):
+        with socket.create_connection((HERE, service.port)) as connection:
+            connection.sendall(b"POST /checks/upload HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+                               b"Content-Length: 100000\r\n\r\n" + b"x" * 50000)
+    wait_for(lambda: not [f for f in os.listdir(service.folder) if f.startswith("upload-")], 10,
+             "the uploads that were refused or cut to be removed")
+    longest = b"\n".join(url + b"%04d" % i + b"y" * (2044 - len(url)) for i in range(1000))
+    code, _, data = service.call("POST", "/checks/upload", longest, text)
+    expect(code == 202 and json.loads(data)["total"] == 1000, code, data[:300])
+    view = service.wait_end(json.loads(data)["id"], 30)
+    expect(len(view["results"]) == 1000, view["status"], len(view["results"]))
+
+
+@with_service()
 def pages_and_documents_are_there(service):
     code, headers, data = service.call("GET", "/")
     expect(code == 200 and "text/html" in headers["Content-Type"] and b"linkcheck" in data, code)
