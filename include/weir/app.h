@@ -6,16 +6,16 @@
  *     static struct settings settings;
  *
  *     static const weir_app_option options[] = {
- *         WEIR_APP_OPTION(struct settings, data, .value = "DIR", .or_else = "data", .doc = "where to keep it"),
+ *         WEIR_APP_OPTION(struct settings, data, .value = "DIR", .or_else = "data"),
  *         WEIR_APP_OPTION(struct settings, fetches_max, .or_else = "32", .min = 1, .max = 256),
  *         {0},
  *     };
  *
  *     static int lifespan(weir_app *app)
  *     {
- *         ...                                   // start-up: open what the service needs
- *         int rc = weir_app_serve(app);         // returns when the drain is over
- *         ...                                   // shutdown: requests and background tasks have ended
+ *         ...                               // start-up: open what the service needs
+ *         int rc = weir_app_serve(app);     // returns when the drain is over
+ *         ...                               // shutdown: requests and background tasks have ended
  *         return rc;
  *     }
  *
@@ -422,12 +422,15 @@ WEIR_END_DECLS
     weir__background_here(WEIR__TASK_FN(task), &(struct task){__VA_ARGS__}, sizeof(struct task),   \
                           WEIR__SITE(#task))
 
+/* The formatter takes `type *: value` for a product. */
+/* clang-format off */
+
 /**
  * An option read into a member of the settings struct; fields of weir_app_option by name. The
  * member is a bool, int32_t, int64_t, uint32_t, uint64_t, size_t, double or const char *.
  */
-#define WEIR_APP_OPTION(a_type, a_member, ...)                                                       \
-    {                                                                                                \
+#define WEIR_APP_OPTION(a_type, a_member, ...)                                                     \
+    {                                                                                              \
         .member = #a_member, .offset = __builtin_offsetof(a_type, a_member),                       \
         .kind = _Generic(&((a_type *)0)->a_member,                                                 \
                          bool *: WEIR_APP_OPTION_BOOL,                                             \
@@ -440,7 +443,9 @@ WEIR_END_DECLS
                          double *: WEIR_APP_OPTION_DOUBLE,                                         \
                          char **: WEIR_APP_OPTION_TEXT,                                            \
                          const char **: WEIR_APP_OPTION_TEXT),                                     \
-        __VA_ARGS__ \
+        __VA_ARGS__                                                                                \
     }
+
+/* clang-format on */
 
 #endif

@@ -13,8 +13,8 @@
  *     changed = weir_sqlite_run(db, "INSERT INTO results (url) VALUES (?1)", WEIR_SQL(url));
  *
  *     WEIR_LIST(result) rows;
- *     rc = WEIR_SQLITE_SELECT(db, "SELECT * FROM results WHERE id > ?1", WEIR_SQL(last), arena, result,
- *                             &rows);
+ *     rc = WEIR_SQLITE_SELECT(db, "SELECT * FROM results WHERE id > ?1", WEIR_SQL(last), arena,
+ *                             result, &rows);
  *
  * Only the calling task waits. When a call has returned success, its change is on the disk and
  * survives a crash of the process and of the machine (write-ahead log, synchronous=FULL). Changes
@@ -52,7 +52,7 @@ typedef enum weir_sqlite_sync {
 typedef struct weir_sqlite_options {
     const char *const
         *schema;           /* steps that make the tables, ended by NULL: each runs once in the life
-                                  of the file (user_version counts them). Only ever add to the end */
+                                  of the file (user_version counts them). Only add to the end */
     weir_sqlite_sync sync; /* default WEIR_SQLITE_SYNC_FULL */
     int64_t busy_timeout_ns; /* waiting for another process that writes; 0: 5 s */
     size_t answer_bytes_max; /* of one query; 0: 64 MiB; more is -EMSGSIZE */

@@ -1,8 +1,8 @@
 /*
  * access.c - counting requests, the access log, limits that were hit
  *
- * Called by the server on its loop for each request: counters of this worker, which others only read,
- * and one line of the log.
+ * Called by the server on its loop for each request: counters of this worker, which others only
+ * read, and one line of the log.
  *
  * Runs on  the worker's loop.
  */
@@ -23,7 +23,11 @@ const int64_t weir__app_bucket_us[WEIR__APP_BUCKETS] = {
 
 size_t weir__app_route_index(const weir_app *app, const weir_route *route)
 {
-    for (size_t i = 0; route != NULL && i < app->route_count; i++)
+    /* Those of the service come first, and in one piece; the few of the frame are behind them. */
+    const weir_route *own = app->options->routes;
+    if (own != NULL && route >= own && route < own + app->own_count)
+        return (size_t)(route - own);
+    for (size_t i = app->own_count; route != NULL && i < app->route_count; i++)
         if (weir_router_at(app->router, i) == route)
             return i;
     return app->route_count;

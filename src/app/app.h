@@ -14,10 +14,12 @@
  *     routes.c      probes, metrics, the documents
  *     openapi.c     the document itself
  *
- * Threads  The supervisor and N workers. Worker 0 runs the lifespan and weir_app_serve() as its main task,
- *          and its own serving as a task beside it. What a worker owns is touched by its thread only;
- *          others send it a command (a post) or ask it (a survey). Shared is what says "atomic".
- * Holds    1. Commands reach a worker in the order go, retire, drain, cancel, force, each at most once.
+ * Threads  The supervisor and N workers. Worker 0 runs the lifespan and weir_app_serve() as its
+ *          main task, and its own serving as a task beside it. What a worker owns is touched by its
+ *          thread only; others send it a command (a post) or ask it (a survey). Shared is what says
+ *          "atomic".
+ * Holds    1. Commands reach a worker in the order go, retire, drain, cancel, force, each at most
+ *          once.
  *          2. A worker's background count is 0 when weir_app_worker_serve() returns.
  *          3. Whatever is stuck, the process ends two seconds after the drain's budget.
  */
@@ -45,7 +47,7 @@ enum weir__app_exit {
     WEIR__APP_EXIT_SIGNAL = 128, /* plus its number */
 };
 
-/* --- settings.c ------------------------------------------------------------------------------------ */
+/* --- settings.c ------------------------------------------------------------------------------- */
 
 /* What the built-in options are read into. */
 struct weir__app_settings {
@@ -62,7 +64,7 @@ struct weir__app_settings {
 int weir__app_settings_read(int argc, char **argv, const weir_app_options *options,
                             struct weir__app_settings *out_settings) WEIR_MUST_CHECK;
 
-/* --- counters -------------------------------------------------------------------------------------- */
+/* --- counters --------------------------------------------------------------------------------- */
 
 /* Of one route on one worker; written by it, read by anybody (atomic, relaxed). */
 struct weir__app_route_counts {
@@ -82,7 +84,7 @@ static inline uint64_t weir__app_read(const uint64_t *counter)
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-/* --- workers --------------------------------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 enum weir__app_command_kind {
     WEIR__APP_GO,     /* accept */
@@ -101,7 +103,7 @@ struct weir__app_command {
 
 enum weir__app_worker_state {
     WEIR__APP_STARTING,
-    WEIR__APP_READY,   /* listens and waits for go */
+    WEIR__APP_READY, /* listens and waits for go */
     WEIR__APP_SERVING,
     WEIR__APP_DRAINED, /* its server is closed, its background tasks have ended */
     WEIR__APP_ENDED,
@@ -114,9 +116,9 @@ struct weir_app_worker {
     void *user_state;
 
     /* shared */
-    int state;       /* atomic: enum weir__app_worker_state */
-    int listening;   /* atomic: accepts */
-    weir_loop *loop; /* atomic: NULL before it runs; referenced until the app ends */
+    int state;           /* atomic: enum weir__app_worker_state */
+    int listening;       /* atomic: accepts */
+    weir_loop *loop;     /* atomic: NULL before it runs; referenced until the app ends */
     int64_t asked_at_ns; /* atomic: when a ping went out that has no answer; 0: none is out */
     struct weir__post ping;
     struct weir__app_command commands[WEIR__APP_COMMAND_COUNT];
@@ -125,10 +127,10 @@ struct weir_app_worker {
     struct weir__thread thread;
     bool has_thread;
     struct weir__app_route_counts *routes; /* one for each, and one for requests without */
-    uint64_t requests_ended;    /* this and all below: one writer, see weir__app_add() */
-    uint64_t requests_cut;      /* after the cancel, failed or cut */
-    uint64_t requests_finished; /* since the drain began */
-    uint64_t idle_closed;       /* connections, by the drain */
+    uint64_t requests_ended;               /* this and all below: one writer, see weir__app_add() */
+    uint64_t requests_cut;                 /* after the cancel, failed or cut */
+    uint64_t requests_finished;            /* since the drain began */
+    uint64_t idle_closed;                  /* connections, by the drain */
     uint64_t background_started, background_failed, background_cancelled, background_refused;
     uint64_t background_cut;
     uint64_t background_running;
@@ -164,7 +166,7 @@ int weir__app_keep_background(void *worker);
 /* Parks until no background task runs; cannot be left early. */
 void weir__app_wait_background(weir_app_worker *worker);
 
-/* --- the app --------------------------------------------------------------------------------------- */
+/* --- the app ---------------------------------------------------------------------------------- */
 
 /* Why and when the drain began; written once by the supervisor, before `stopping`. */
 struct weir__app_stop {
@@ -181,6 +183,7 @@ struct weir_app {
     const char *version;
     weir_router *router;
     size_t route_count;
+    size_t own_count; /* of them, those of the service; they come first */
     weir_filter_fn **filters;
     struct weir__buffer openapi;
     void *user_state;
@@ -215,7 +218,7 @@ static inline bool weir__app_stopping(const weir_app *app)
     return __atomic_load_n(&app->stopping, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* --- supervisor.c ---------------------------------------------------------------------------------- */
+/* --- supervisor.c ----------------------------------------------------------------------------- */
 
 int weir__app_supervise(weir_app *app) WEIR_MUST_CHECK;
 void weir__app_unsupervise(void);
@@ -224,13 +227,13 @@ void weir__app_ask_to_stop(weir_app *app, const char *reason);
 /* Ends the process: what is logged is written first. */
 _Noreturn void weir__app_end_process(int status);
 
-/* --- survey.c -------------------------------------------------------------------------------------- */
+/* --- survey.c --------------------------------------------------------------------------------- */
 
 enum { WEIR__APP_TASKS_SHOWN = 10 };
 
 /* One task that somebody waits for. */
 struct weir__app_seen_task {
-    char name[80];   /* `run_check #12.3` */
+    char name[80];    /* `run_check #12.3` */
     char spawned[80]; /* `check.c:144`, or empty */
     const char *waits_for;
     int64_t since_ns;
@@ -238,8 +241,8 @@ struct weir__app_seen_task {
 
 /* How one worker is. */
 struct weir__app_report {
-    int answered;   /* atomic: the rest is written */
-    bool ended;     /* there was nobody to ask */
+    int answered; /* atomic: the rest is written */
+    bool ended;   /* there was nobody to ask */
     weir_http_server_stats http;
     size_t task_count; /* without those of the frame itself */
     size_t loop_tasks; /* all of the loop */
@@ -259,20 +262,20 @@ struct weir__app_survey {
 
 /* Checkpoint: asks all workers, waits for at most `patience_ns`. A report that did not come has
  * answered == 0. Released with weir__app_survey_free(). NULL: no memory. */
-struct weir__app_survey *weir__app_survey(weir_app *app, bool with_tasks,
-                                          int64_t patience_ns) WEIR_MUST_CHECK;
+struct weir__app_survey *weir__app_survey(weir_app *app, bool with_tasks, int64_t patience_ns)
+    WEIR_MUST_CHECK;
 void weir__app_survey_free(struct weir__app_survey *survey);
 static inline bool weir__app_answered(const struct weir__app_report *report)
 {
     return __atomic_load_n(&report->answered, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* --- drain.c --------------------------------------------------------------------------------------- */
+/* --- drain.c ---------------------------------------------------------------------------------- */
 
 /* Checkpoint: from the first signal until every worker has ended, or the process has. */
 void weir__app_drain(weir_app *app);
 
-/* --- access.c, metrics.c, routes.c ------------------------------------------------------------------ */
+/* --- access.c, metrics.c, routes.c ------------------------------------------------------------ */
 
 void weir__app_set_hooks(weir_app_worker *worker, weir_http_server_options *options);
 extern const int64_t weir__app_bucket_us[WEIR__APP_BUCKETS];

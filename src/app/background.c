@@ -1,9 +1,9 @@
 /*
  * background.c - tasks that outlive their request: owned by the app, one group on each worker
  *
- * Each runs inside a frame that counts it, and that tells its failure when it happens instead of keeping
- * it for a group that may be open for months. The group belongs to a task of its own (the keeper), so
- * that it can be cancelled without cancelling the worker.
+ * Each runs inside a frame that counts it, and that tells its failure when it happens instead of
+ * keeping it for a group that may be open for months. The group belongs to a task of its own (the
+ * keeper), so that it can be cancelled without cancelling the worker.
  *
  * Runs on  the worker's loop.
  */
@@ -29,7 +29,7 @@ struct run_job {
     struct job *job;
 };
 
-/* --- the end of one --------------------------------------------------------------------------------------- */
+/* --- the end of one --------------------------------------------------------------------------- */
 
 static void tell(const struct job *job, int rc, bool failed)
 {
@@ -80,7 +80,7 @@ static int run_job(struct run_job *a)
     return rc == -ECANCELED ? rc : 0;
 }
 
-/* --- starting one ------------------------------------------------------------------------------------------ */
+/* --- starting one ----------------------------------------------------------------------------- */
 
 static int start(weir_app_worker *worker, weir_task_fn *fn, const void *arg, size_t arg_bytes,
                  const weir_site *site)
@@ -111,7 +111,8 @@ int weir__background_copy(const weir_request *request, weir_task_fn *fn, const v
     return start(weir_request_worker(request), fn, arg, arg_bytes, site);
 }
 
-int weir__background_here(weir_task_fn *fn, const void *arg, size_t arg_bytes, const weir_site *site)
+int weir__background_here(weir_task_fn *fn, const void *arg, size_t arg_bytes,
+                          const weir_site *site)
 {
     weir_app_worker *worker = weir_app_worker_self();
     if (worker == NULL)
@@ -119,7 +120,7 @@ int weir__background_here(weir_task_fn *fn, const void *arg, size_t arg_bytes, c
     return start(worker, fn, arg, arg_bytes, site);
 }
 
-/* --- all of a worker's --------------------------------------------------------------------------------------- */
+/* --- all of a worker's ------------------------------------------------------------------------ */
 
 int weir__app_keep_background(void *arg)
 {

@@ -14,6 +14,7 @@
  *
  * Runs on  worker 0, in the lifespan's task, inside a shield.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/log.h>
@@ -70,7 +71,20 @@ static void say(weir_log_level level, const char *format, ...)
     weir_log_write(level, text, &(weir_log_value){0});
 }
 
-/* --- looking ----------------------------------------------------------------------------------------------- */
+struct words {
+    char text[48];
+};
+
+/* `1 request`, `2 requests`. */
+static struct words counted(uint64_t count, const char *what)
+{
+    struct words words;
+    snprintf(words.text, sizeof words.text, "%llu %s%s", (unsigned long long)count, what,
+             count == 1 ? "" : "s");
+    return words;
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
 
 static void add_seen(struct totals *totals, const struct weir__app_seen_task *task)
 {
@@ -123,11 +137,14 @@ static void say_tasks(const struct totals *totals, weir_log_level level)
     int64_t now_ns = weir_now();
     for (size_t i = 0; i < totals->seen_count; i++) {
         const struct weir__app_seen_task *task = &totals->seen[i];
-        weir_log_write(level, "weir W801 waits for",
-                       (const weir_log_value[]){
-                           WEIR_KV("task", task->name), WEIR_KV("which_waits_for", task->waits_for),
-                           WEIR_KV("since_s", (double)((now_ns - task->since_ns) / WEIR_MS) / 1000.0),
-                           WEIR_KV("spawned", task->spawned), {0}});
+        weir_log_write(
+            level, "weir W801 waits for",
+            (const weir_log_value[]){
+                WEIR_KV("task", task->name),
+                WEIR_KV("which_waits_for", task->waits_for),
+                WEIR_KV("since_s", (double)((now_ns - task->since_ns) / WEIR_MS) / 1000.0),
+                WEIR_KV("spawned", task->spawned),
+                {0}});
     }
     if (totals->tasks > totals->seen_count)
         say(level, "weir W801 and for %zu more", totals->tasks - totals->seen_count);
@@ -150,16 +167,17 @@ static void say_waiting(struct draining *draining)
         snprintf(next, sizeof next, ", cancel in %.1f s", seconds(draining->cancel_at_ns - now_ns));
     else if (draining->phase < WEIR__APP_FORCE)
         snprintf(next, sizeof next, ", force in %.1f s", seconds(draining->force_at_ns - now_ns));
-    say(WEIR_LOG_INFO, "weir W801 waiting for %zu task%s; %.1f s left%s", totals.tasks,
-        totals.tasks == 1 ? "" : "s", seconds(left_ns), next);
+    say(WEIR_LOG_INFO, "weir W801 waiting for %s; %.1f s left%s",
+        counted(totals.tasks, "task").text, seconds(left_ns), next);
     say_tasks(&totals, WEIR_LOG_INFO);
     if (totals.silent_loops > 0)
-        say(WEIR_LOG_WARN, "weir W801 %zu of %u loops did not answer: a task holds each of them (W104 "
-                           "names the line)",
+        say(WEIR_LOG_WARN,
+            "weir W801 %zu of %u loops did not answer: a task holds each of them (W104 "
+            "names the line)",
             totals.silent_loops, draining->app->worker_count);
 }
 
-/* --- phases ------------------------------------------------------------------------------------------------- */
+/* --- phases ----------------------------------------------------------------------------------- */
 
 static bool all_ended(const weir_app *app)
 {
@@ -222,13 +240,15 @@ static void say_begin(struct draining *draining)
     char who[96];
     if (stop->signal == 0)
         snprintf(who, sizeof who, "%s", stop->reason != NULL ? stop->reason : "weir_app_stop()");
+    else if (stop->pid == 0) /* the terminal's, or the kernel's */
+        snprintf(who, sizeof who, "%s", stop->signal == SIGINT ? "SIGINT" : "SIGTERM");
     else
-        snprintf(who, sizeof who, "signal %d (%s) from pid %d", stop->signal,
-                 stop->signal == 2 ? "SIGINT" : "SIGTERM", stop->pid);
-    say(WEIR_LOG_INFO,
-        "weir W800 drain began: %s; budget %.1f s; %zu tasks, %zu requests in flight, %zu background "
-        "tasks",
-        who, seconds(draining->budget_ns), totals.tasks, totals.in_flight, totals.background);
+        snprintf(who, sizeof who, "%s from pid %d", stop->signal == SIGINT ? "SIGINT" : "SIGTERM",
+                 stop->pid);
+    say(WEIR_LOG_INFO, "weir W800 drain began: %s; budget %.1f s; %s, %s in flight, %s", who,
+        seconds(draining->budget_ns), counted(totals.tasks, "task").text,
+        counted(totals.in_flight, "request").text,
+        counted(totals.background, "background task").text);
 }
 
 static bool linger(struct draining *draining)
@@ -282,10 +302,10 @@ static bool finish(struct draining *draining)
     wait_until_closed(draining);
     struct totals totals;
     look(draining->app, false, &totals);
-    say(WEIR_LOG_INFO,
-        "weir W800 listeners closed; %llu idle connections closed; %zu requests in flight, %zu "
-        "background tasks",
-        (unsigned long long)SUM(draining->app, idle_closed), totals.in_flight, totals.background);
+    say(WEIR_LOG_INFO, "weir W800 listeners closed; %s closed; %s in flight, %s",
+        counted(SUM(draining->app, idle_closed), "idle connection").text,
+        counted(totals.in_flight, "request").text,
+        counted(totals.background, "background task").text);
     return wait_until(draining, draining->cancel_at_ns, true, true);
 }
 
@@ -297,8 +317,9 @@ static bool cancel(struct draining *draining)
     int64_t end_ns = draining->begun_at_ns + draining->budget_ns;
     int64_t window_ns = draining->budget_ns / 5;
     draining->force_at_ns = now_ns + window_ns < end_ns ? now_ns + window_ns : end_ns;
-    say(WEIR_LOG_WARN, "weir W803 cancelling %zu requests and %zu background tasks (%s)",
-        totals.in_flight, totals.background,
+    say(WEIR_LOG_WARN, "weir W803 cancelling %s and %s (%s)",
+        counted(totals.in_flight, "request").text,
+        counted(totals.background, "background task").text,
         is_hurrying(draining->app) ? "a second signal" : "80 % of the budget is used");
     say_tasks(&totals, WEIR_LOG_WARN);
     draining->phase = WEIR__APP_CANCEL;
@@ -312,7 +333,7 @@ static bool force(struct draining *draining)
     return wait_until(draining, draining->force_at_ns + AFTER_FORCE_NS, false, false);
 }
 
-/* --- the verdict ---------------------------------------------------------------------------------------------- */
+/* --- the verdict ------------------------------------------------------------------------------ */
 
 static void conclude(struct draining *draining, const struct totals *left)
 {
@@ -332,12 +353,12 @@ static void conclude(struct draining *draining, const struct totals *left)
         app->exit_status = WEIR__APP_EXIT_STUCK;
     double took_s = seconds(weir__base_kernel_now() - draining->begun_at_ns);
     say(complete ? WEIR_LOG_INFO : WEIR_LOG_ERROR,
-        "weir %s drain %s in %.1f s of %.1f s: finished %llu requests, %llu background tasks; cut %llu "
-        "requests, %llu background tasks; left %zu requests, %zu background tasks; exit %d",
+        "weir %s drain %s in %.1f s of %.1f s: finished %s, %s; cut %s, %s; left %s, %s; exit %d",
         complete ? "W800" : "W805", complete ? "complete" : "INCOMPLETE", took_s,
-        seconds(draining->budget_ns), (unsigned long long)requests, (unsigned long long)background,
-        (unsigned long long)requests_cut, (unsigned long long)background_cut, requests_left,
-        background_left, app->exit_status);
+        seconds(draining->budget_ns), counted(requests, "request").text,
+        counted(background, "background task").text, counted(requests_cut, "request").text,
+        counted(background_cut, "background task").text, counted(requests_left, "request").text,
+        counted(background_left, "background task").text, app->exit_status);
 }
 
 /* Nothing that we can do ends them: they are named, and the process goes. */
@@ -345,8 +366,8 @@ static _Noreturn void abandon(struct draining *draining)
 {
     struct totals left;
     look(draining->app, true, &left);
-    say(WEIR_LOG_ERROR, "weir W804 abandoning %zu task%s that did not end", left.tasks,
-        left.tasks == 1 ? "" : "s");
+    say(WEIR_LOG_ERROR, "weir W804 abandoning %s that did not end",
+        counted(left.tasks, "task").text);
     say_tasks(&left, WEIR_LOG_ERROR);
     if (left.silent_loops > 0)
         say(WEIR_LOG_ERROR, "weir W806 %zu of %u loops are stuck (W104 names the line)",

@@ -18,9 +18,10 @@
 #include "base/clock.h"
 #include "base/sys.h"
 
-/* --- the process --------------------------------------------------------------------------------------------- */
+/* --- the process ------------------------------------------------------------------------------ */
 
-/* A connection must never get the number of a standard stream: what is printed would go to a client. */
+/* A connection must never get the number of a standard stream: what is printed would go to a
+ * client. */
 static void open_standard_streams(void)
 {
     struct stat unused;
@@ -47,7 +48,7 @@ static weir_log_level level_of(const char *name)
     return WEIR_LOG_INFO;
 }
 
-/* --- the app -------------------------------------------------------------------------------------------------- */
+/* --- the app ---------------------------------------------------------------------------------- */
 
 const char *weir_app_name(const weir_app *app)
 {
@@ -116,6 +117,8 @@ static int init(weir_app *app, const weir_app_options *options)
     app->name = options->name != NULL ? options->name : "app";
     app->version = options->version != NULL ? options->version : "0.0.0";
     app->worker_count = app->settings.workers;
+    if (strncmp(app->settings.listen, "unix:", 5) == 0)
+        app->worker_count = 1; /* several sockets cannot share a file */
     app->started_wall_ns = weir__base_wall_now();
     app->in_pod = getenv("KUBERNETES_SERVICE_HOST") != NULL;
     int rc = weir_shared_event_new(&app->changed);
@@ -140,7 +143,7 @@ static void deinit(weir_app *app)
     weir_shared_event_release(app->stopped);
 }
 
-/* --- what needs a task, for its words -------------------------------------------------------------------------- */
+/* --- what needs a task, for its words --------------------------------------------------------- */
 
 /* A background task that a drain refuses is not the handler's fault: the client may come back. */
 static int refuse_while_stopping(weir_request *request, weir_next *next)
@@ -199,7 +202,7 @@ static void give_back(weir_app *app)
     app->workers[0].listener = NULL;
 }
 
-/* --- the first task ---------------------------------------------------------------------------------------------- */
+/* --- the first task --------------------------------------------------------------------------- */
 
 static void conclude(weir_app *app, int rc)
 {
@@ -213,7 +216,7 @@ static void conclude(weir_app *app, int rc)
     weir_log_error(app->serve_called ? "the service failed" : "cannot start",
                    WEIR_KV("name", app->name), WEIR_KV("code", weir_code_name(rc)),
                    WEIR_KV("message", weir_failure_message(rc)));
-    if (app->exit_status == 0)
+    if (app->exit_status != WEIR__APP_EXIT_STUCK)
         app->exit_status = WEIR__APP_EXIT_FAILED;
 }
 
@@ -245,16 +248,17 @@ static int main_task(void *arg)
     return 0;
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void say_no_loop(const weir_app *app, int rc)
 {
     const char *backend = app->settings.backend;
-    weir_log_error("cannot start", WEIR_KV("name", app->name), WEIR_KV("code", weir_code_name(rc)),
-                   WEIR_KV("message", backend != NULL && strcmp(backend, "uring") == 0
-                                          ? "io_uring is denied here (kernel.io_uring_disabled, or a seccomp "
-                                            "profile); leave --backend out, or give --backend epoll"
-                                          : weir_code_text(rc)));
+    weir_log_error(
+        "cannot start", WEIR_KV("name", app->name), WEIR_KV("code", weir_code_name(rc)),
+        WEIR_KV("message", backend != NULL && strcmp(backend, "uring") == 0
+                               ? "io_uring is denied here (kernel.io_uring_disabled, or a seccomp "
+                                 "profile); leave --backend out, or give --backend epoll"
+                               : weir_code_text(rc)));
 }
 
 static int run(weir_app *app)

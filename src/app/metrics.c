@@ -1,8 +1,8 @@
 /*
  * metrics.c - what was counted, as Prometheus text (exposition format 0.0.4)
  *
- * Counters of the workers are read where they are; what belongs to a loop comes from a survey. A worker
- * that did not answer is missing in it, and weir_loop_up says so.
+ * Counters of the workers are read where they are; what belongs to a loop comes from a survey. A
+ * worker that did not answer is missing in it, and weir_loop_up says so.
  *
  * Runs on  the loop of the request.
  */
@@ -49,7 +49,7 @@ static void seconds(struct weir__buffer *out, uint64_t us)
                         (unsigned)(us % 1000000));
 }
 
-/* --- requests ------------------------------------------------------------------------------------------------ */
+/* --- requests --------------------------------------------------------------------------------- */
 
 /* One route over all workers. */
 static void add_up(const weir_app *app, size_t index, struct weir__app_route_counts *out)
@@ -77,7 +77,8 @@ static void write_requests(const weir_app *app, struct weir__buffer *out)
 {
     static const char *const classes[6] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
     head(out, "http_server_requests_total", "counter",
-         "Requests that ended, by route and class of status; none: the client left before an answer.");
+         "Requests that ended, by route and class of status; none: the client left before an "
+         "answer.");
     for (size_t i = 0; i <= app->route_count; i++) {
         struct weir__app_route_counts counts;
         add_up(app, i, &counts);
@@ -131,8 +132,7 @@ static void write_durations(const weir_app *app, struct weir__buffer *out)
     }
 }
 
-/* --- servers -------------------------------------------------------------------------------------------------- */
-
+/* --- servers ---------------------------------------------------------------------------------- */
 
 static void write_servers(const struct weir__app_survey *survey, struct weir__buffer *out)
 {
@@ -152,7 +152,8 @@ static void write_servers(const struct weir__app_survey *survey, struct weir__bu
             all.limit_count[l] += stats->limit_count[l];
     }
     one(out, "http_server_active_requests", "gauge", "Requests in flight.", all.in_flight_count);
-    one(out, "http_server_event_streams", "gauge", "Of these, streams of events.", all.stream_count);
+    one(out, "http_server_event_streams", "gauge", "Of these, streams of events.",
+        all.stream_count);
     head(out, "http_server_connections", "gauge", "Open connections.");
     weir__buffer_printf(out, "http_server_connections{state=\"idle\"} %zu\n", all.idle_count);
     weir__buffer_printf(out, "http_server_connections{state=\"busy\"} %zu\n",
@@ -181,14 +182,15 @@ static void write_loops(const struct weir__app_survey *survey, struct weir__buff
                                 survey->reports[i].loop_tasks);
 }
 
-/* --- the process ------------------------------------------------------------------------------------------------ */
+/* --- the process ------------------------------------------------------------------------------ */
 
 static void write_background(const weir_app *app, struct weir__buffer *out)
 {
     weir_background_stats stats;
     weir_background_stats_get(app, &stats);
     one(out, "weir_background_tasks", "gauge", "Background tasks that run.", stats.running);
-    one(out, "weir_background_started_total", "counter", "Background tasks started.", stats.started);
+    one(out, "weir_background_started_total", "counter", "Background tasks started.",
+        stats.started);
     head(out, "weir_background_ended_total", "counter", "Background tasks that did not end well.");
     weir__buffer_printf(out, "weir_background_ended_total{outcome=\"failed\"} %llu\n",
                         (unsigned long long)stats.failed);
@@ -202,7 +204,8 @@ static void write_debug(struct weir__buffer *out)
 {
     weir_debug_stats stats;
     weir_debug_stats_get(&stats);
-    one(out, "weir_loop_stalls_total", "counter", "Steps that held a loop for too long.", stats.stalls);
+    one(out, "weir_loop_stalls_total", "counter", "Steps that held a loop for too long.",
+        stats.stalls);
     head(out, "weir_loop_longest_stall_seconds", "gauge", "The longest of them.");
     weir__buffer_append_str(out, "weir_loop_longest_stall_seconds ");
     seconds(out, (uint64_t)(stats.longest_stall_ns / WEIR_US));

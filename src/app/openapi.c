@@ -1,9 +1,9 @@
 /*
  * openapi.c - OpenAPI 3.1 from the routes and their models
  *
- * Written in one pass over the routes, grouped by path, straight into a buffer; the schemas of all models
- * that occur follow under components. What weir itself may answer (validation, limits) is part of each
- * operation, since clients meet it.
+ * Written in one pass over the routes, grouped by path, straight into a buffer; the schemas of all
+ * models that occur follow under components. What weir itself may answer (validation, limits) is
+ * part of each operation, since clients meet it.
  *
  * Runs on  any thread, once at start-up; pure but for the buffer's memory.
  */
@@ -50,7 +50,8 @@ static int remember(const weir_model *model, void *arg)
 
 static bool is_body(const weir_model *model)
 {
-    return model != NULL && model != WEIR_MODEL_OF(weir_none) && strcmp(model->name, "weir_none") != 0;
+    return model != NULL && model != WEIR_MODEL_OF(weir_none) &&
+           strcmp(model->name, "weir_none") != 0;
 }
 
 static void reference(struct document *document, const weir_model *model)
@@ -59,7 +60,7 @@ static void reference(struct document *document, const weir_model *model)
     weir__buffer_printf(document->out, "{\"$ref\":\"#/components/schemas/%s\"}", model->name);
 }
 
-/* --- one operation ----------------------------------------------------------------------------------- */
+/* --- one operation ---------------------------------------------------------------------------- */
 
 static const weir_model *in_of(const weir_route *route)
 {
@@ -224,7 +225,7 @@ static void operation(struct document *document, const weir_route *route)
     weir__buffer_append_char(document->out, '}');
 }
 
-/* --- the whole ----------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* Whether a route of the same path was shown before this one. */
 static bool path_was_shown(const struct document *document, size_t index)
@@ -271,12 +272,15 @@ static void paths(struct document *document)
 }
 
 static const char problem_schema[] =
-    "\"Problem\":{\"type\":\"object\",\"description\":\"RFC 9457\",\"required\":[\"title\",\"status\"],"
+    "\"Problem\":{\"type\":\"object\",\"description\":\"RFC "
+    "9457\",\"required\":[\"title\",\"status\"],"
     "\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
     "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
-    "\"request_id\":{\"type\":\"string\"},\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+    "\"request_id\":{\"type\":\"string\"},\"errors\":{\"type\":\"array\",\"items\":{\"type\":"
+    "\"object\","
     "\"properties\":{\"in\":{\"type\":\"string\"},\"loc\":{\"type\":\"string\","
-    "\"description\":\"JSON pointer\"},\"type\":{\"type\":\"string\"},\"msg\":{\"type\":\"string\"}}}}}}";
+    "\"description\":\"JSON "
+    "pointer\"},\"type\":{\"type\":\"string\"},\"msg\":{\"type\":\"string\"}}}}}}";
 
 static void schemas(struct document *document)
 {

@@ -1,8 +1,8 @@
 /*
  * routes.c - what every service answers: probes, metrics, its documents
  *
- * Probes are outside limits and access log, and wait for nobody: a service that is full or has a stuck
- * loop still answers them.
+ * Probes are outside limits and access log, and wait for nobody: a service that is full or has a
+ * stuck loop still answers them.
  *
  * Runs on  the loop of the request.
  */
@@ -22,7 +22,7 @@ static int answer_text(weir_request *request, int status, const char *text)
     return rc < 0 ? rc : weir_respond_text(request, status, text);
 }
 
-/* --- probes ------------------------------------------------------------------------------------------------ */
+/* --- probes ----------------------------------------------------------------------------------- */
 
 static void pong(struct weir__post *post)
 {
@@ -38,8 +38,8 @@ static int64_t owed_ns(weir_app_worker *worker)
         return 0;
     int64_t now_ns = weir__base_kernel_now();
     int64_t asked_ns = 0;
-    if (!__atomic_compare_exchange_n(&worker->asked_at_ns, &asked_ns, now_ns, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE))
+    if (!__atomic_compare_exchange_n(&worker->asked_at_ns, &asked_ns, now_ns, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return now_ns - asked_ns;
     worker->ping.run = pong;
     if (weir__core_post(loop, &worker->ping) < 0)
@@ -90,12 +90,13 @@ static int metrics(weir_request *request)
     return rc;
 }
 
-/* --- documents ----------------------------------------------------------------------------------------------- */
+/* --- documents -------------------------------------------------------------------------------- */
 
 static int openapi(weir_request *request)
 {
     const weir_app *app = weir_request_app(request);
-    return weir_respond_kept(request, 200, "application/json", app->openapi.data, app->openapi.size);
+    return weir_respond_kept(request, 200, "application/json", app->openapi.data,
+                             app->openapi.size);
 }
 
 static int docs(weir_request *request)
@@ -104,7 +105,7 @@ static int docs(weir_request *request)
     return weir_respond_kept(request, 200, "text/html; charset=utf-8", weir__app_docs_page, size);
 }
 
-/* --- adding them ----------------------------------------------------------------------------------------------- */
+/* --- adding them ------------------------------------------------------------------------------ */
 
 static const weir_route probe_routes[] = {
     WEIR_GET("/livez", livez, .hidden = true, .probe = true),
@@ -121,6 +122,8 @@ static const weir_route document_routes[] = {
 
 int weir__app_add_routes(weir_app *app)
 {
+    while (weir_router_at(app->router, app->own_count) != NULL)
+        app->own_count++;
     int rc = weir_router_add(app->router, probe_routes);
     if (rc == 0 && !app->options->docs_hidden)
         rc = weir_router_add(app->router, document_routes);
@@ -128,6 +131,7 @@ int weir__app_add_routes(weir_app *app)
         app->route_count++;
     weir__buffer_init(&app->openapi);
     if (rc == 0)
-        rc = weir__app_openapi(&app->openapi, app->name, app->version, app->options->doc, app->router);
+        rc = weir__app_openapi(&app->openapi, app->name, app->version, app->options->doc,
+                               app->router);
     return rc;
 }

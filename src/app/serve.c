@@ -12,7 +12,7 @@
 #include "app/app.h"
 #include "base/clock.h"
 
-/* --- starting ------------------------------------------------------------------------------------------------ */
+/* --- starting --------------------------------------------------------------------------------- */
 
 static int worker_task(void *arg)
 {
@@ -26,9 +26,9 @@ static int worker_task(void *arg)
 static void *run_thread(void *arg)
 {
     weir_app_worker *worker = arg;
-    int rc = weir_run_with(&(weir_run_options){.backend = worker->app->settings.backend,
-                                               .name = worker->name},
-                           worker_task, worker);
+    int rc = weir_run_with(
+        &(weir_run_options){.backend = worker->app->settings.backend, .name = worker->name},
+        worker_task, worker);
     if (rc < 0 && worker->rc == 0) {
         worker->rc = rc;
         snprintf(worker->message, sizeof worker->message, "its loop: %s", weir_code_text(rc));
@@ -44,8 +44,9 @@ static int start_threads(weir_app *app)
         int rc = weir__base_thread_start(&worker->thread, worker->name, run_thread, worker);
         if (rc < 0) {
             weir__app_worker_set_state(worker, WEIR__APP_ENDED);
-            return weir_fail(rc, "the thread of worker %u could not be started: %s; try --workers %u", i,
-                             weir_code_text(rc), i);
+            return weir_fail(rc,
+                             "the thread of worker %u could not be started: %s; try --workers %u",
+                             i, weir_code_text(rc), i);
         }
         worker->has_thread = true;
     }
@@ -54,8 +55,8 @@ static int start_threads(weir_app *app)
 
 static int start_workers(weir_app *app)
 {
-    int rc = weir_group_open(&app->worker_group, &(weir_group_options){.policy = WEIR_COLLECT_ALL,
-                                                                       .name = "worker 0"});
+    int rc = weir_group_open(&app->worker_group,
+                             &(weir_group_options){.policy = WEIR_COLLECT_ALL, .name = "worker 0"});
     if (rc < 0)
         return rc;
     rc = weir_spawn_with(app->worker_group, &(weir_spawn_options){.name = app->workers[0].name},
@@ -67,7 +68,7 @@ static int start_workers(weir_app *app)
     return start_threads(app);
 }
 
-/* --- waiting -------------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static weir_app_worker *first_ended(weir_app *app)
 {
@@ -111,7 +112,7 @@ static void join_workers(weir_app *app)
     app->worker_group = NULL;
 }
 
-/* --- start-up that came to nothing ------------------------------------------------------------------------------ */
+/* --- start-up that came to nothing ------------------------------------------------------------ */
 
 static int worker_failure(weir_app *app, int otherwise)
 {
@@ -133,12 +134,13 @@ static void end_workers(weir_app *app)
         while (weir__app_worker_state_of(worker) != WEIR__APP_ENDED) {
             command_all(app, WEIR__APP_DRAIN);
             command_all(app, WEIR__APP_CANCEL);
-            weir_ignore(weir_shared_event_wait(app->changed, seen, &seen), "shielded by the caller");
+            weir_ignore(weir_shared_event_wait(app->changed, seen, &seen),
+                        "shielded by the caller");
         }
     }
 }
 
-/* --- the line that says where --------------------------------------------------------------------------------------- */
+/* --- the line that says where ----------------------------------------------------------------- */
 
 static void say_listening(const weir_app *app)
 {
@@ -146,13 +148,13 @@ static void say_listening(const weir_app *app)
     const struct weir__backend_features *features = &loop->backend->features;
     weir_log_info("listening", WEIR_KV("url", app->url), WEIR_KV("name", app->name),
                   WEIR_KV("version", app->version), WEIR_KV("backend", features->name),
-                  WEIR_KV("backend_detail", features->detail), WEIR_KV("workers", app->worker_count),
-                  WEIR_KV("pid", getpid()));
+                  WEIR_KV("backend_detail", features->detail),
+                  WEIR_KV("workers", app->worker_count), WEIR_KV("pid", getpid()));
     if (loop->backend_note[0] != '\0')
         weir_log_info(loop->backend_note);
 }
 
-/* --- the whole ------------------------------------------------------------------------------------------------------ */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* Served, until the drain is asked for. A failure that ends it is noted. */
 static int run_until_stop(weir_app *app)
@@ -203,7 +205,10 @@ static int end_start_up(weir_app *app, int rc)
     int failure = worker_failure(app, 0);
     if (failure < 0)
         return failure;
-    return rc < 0 ? weir_fail(rc, "%s", message) : rc;
+    if (rc < 0)
+        return weir_fail(rc, "%s", message);
+    return weir_fail(-EPROTO, "a worker ended before it served: .worker has to call "
+                              "weir_app_worker_serve()");
 }
 
 int weir_app_serve(weir_app *app)

@@ -2,8 +2,8 @@
  * settings.c - options from the command line and the environment, --help
  *
  * One table for what every service has and one of the service's own, read by the same rules: the
- * default, then the environment, then the command line. What is wrong is said with its place and what
- * to do, and nothing has been started by then.
+ * default, then the environment, then the command line. What is wrong is said with its place and
+ * what to do, and nothing has been started by then.
  *
  * Runs on  the first thread, before any loop.
  */
@@ -28,7 +28,7 @@ struct reader {
     bool failed;
 };
 
-/* --- the tables --------------------------------------------------------------------------------------- */
+/* --- the tables ------------------------------------------------------------------------------- */
 
 static const weir_app_option built_in_options[] = {
     WEIR_APP_OPTION(struct weir__app_settings, listen, .value = "ADDRESS",
@@ -38,10 +38,11 @@ static const weir_app_option built_in_options[] = {
     WEIR_APP_OPTION(struct weir__app_settings, drain_timeout_ns, .name = "drain-timeout",
                     .duration = true, .min = 100 * WEIR_MS, .max = WEIR_HOUR,
                     .doc = "time for what is running to end after SIGTERM; above that it is cut"),
-    WEIR_APP_OPTION(struct weir__app_settings, backend, .one_of = "uring|epoll",
-                    .doc = "how to hear from the kernel; without it io_uring where it is allowed, else epoll"),
-    WEIR_APP_OPTION(struct weir__app_settings, log, .or_else = "text",
-                    .one_of = "text|json", .doc = "form of the log, on standard error"),
+    WEIR_APP_OPTION(
+        struct weir__app_settings, backend, .one_of = "uring|epoll",
+        .doc = "how to hear from the kernel; without it io_uring where it is allowed, else epoll"),
+    WEIR_APP_OPTION(struct weir__app_settings, log, .or_else = "text", .one_of = "text|json",
+                    .doc = "form of the log, on standard error"),
     WEIR_APP_OPTION(struct weir__app_settings, log_level, .or_else = "info",
                     .one_of = "debug|info|warn|error", .doc = "least level that is logged"),
     WEIR_APP_OPTION(struct weir__app_settings, access_log, .value = "on|off", .or_else = "on",
@@ -68,8 +69,8 @@ static void variable_name(const struct reader *reader, const char *name, char *o
 
 static void set_prefix(struct reader *reader)
 {
-    const char *from = reader->options->env_prefix != NULL ? reader->options->env_prefix
-                                                           : reader->program;
+    const char *from =
+        reader->options->env_prefix != NULL ? reader->options->env_prefix : reader->program;
     size_t size = strnlen(from, sizeof reader->prefix - 1);
     for (size_t i = 0; i < size; i++) {
         char c = from[i];
@@ -79,7 +80,7 @@ static void set_prefix(struct reader *reader)
     reader->prefix[size] = '\0';
 }
 
-/* --- values ------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 /* Where a value came from, for messages. */
 struct source {
@@ -107,7 +108,8 @@ static void format_duration(int64_t ns, char *out, size_t size)
     static const struct {
         int64_t ns;
         const char *unit;
-    } units[] = {{WEIR_HOUR, "h"}, {WEIR_MIN, "m"}, {WEIR_SEC, "s"}, {WEIR_MS, "ms"}, {WEIR_US, "us"}};
+    } units[] = {
+        {WEIR_HOUR, "h"}, {WEIR_MIN, "m"}, {WEIR_SEC, "s"}, {WEIR_MS, "ms"}, {WEIR_US, "us"}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (ns != 0 && ns % units[i].ns == 0) {
             snprintf(out, size, "%lld%s", (long long)(ns / units[i].ns), units[i].unit);
@@ -125,9 +127,9 @@ static bool is_limited(const weir_app_option *option)
 /* The range of an integer option: its type's, and its own. */
 static void range_of(const weir_app_option *option, int64_t *out_min, int64_t *out_max)
 {
-    *out_min = option->kind == WEIR_APP_OPTION_INT32                                ? INT32_MIN
-               : option->kind == WEIR_APP_OPTION_INT64                              ? INT64_MIN
-                                                                                    : 0;
+    *out_min = option->kind == WEIR_APP_OPTION_INT32   ? INT32_MIN
+               : option->kind == WEIR_APP_OPTION_INT64 ? INT64_MIN
+                                                       : 0;
     *out_max = option->kind == WEIR_APP_OPTION_INT32    ? INT32_MAX
                : option->kind == WEIR_APP_OPTION_UINT32 ? (int64_t)UINT32_MAX
                                                         : INT64_MAX;
@@ -262,7 +264,7 @@ static void set_value(struct reader *reader, const weir_app_option *option, void
     }
 }
 
-/* --- help --------------------------------------------------------------------------------------------- */
+/* --- help ------------------------------------------------------------------------------------- */
 
 static const char *value_word(const weir_app_option *option)
 {
@@ -315,18 +317,21 @@ static void print_help(const struct reader *reader)
     for (const weir_app_option *option = reader->built_in; option->member != NULL; option++)
         print_option(option);
     printf("  %-26s%s\n  %-26s%s\n", "--help", "this text", "--version", "name and version");
-    printf("\nEach option is also a variable of the environment: --listen is %s_LISTEN. The command\n"
-           "line wins.\n"
-           "\nExit status: 0 all ended by itself, 1 it could not start or a worker failed, 64 a wrong\n"
-           "option, 75 something was cut, 124 a loop was stuck, 130 or 143 ended by a third signal.\n",
-           reader->prefix);
+    printf(
+        "\nEach option is also a variable of the environment: --listen is %s_LISTEN. The command\n"
+        "line wins.\n"
+        "\nExit status: 0 all ended by itself, 1 it could not start or a worker failed, 64 a "
+        "wrong\n"
+        "option, 75 something was cut, 124 a loop was stuck, 130 or 143 ended by a third signal.\n",
+        reader->prefix);
 }
 
-/* --- the command line ----------------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static const weir_app_option *find_in(const weir_app_option *table, const char *name, size_t size)
 {
-    for (const weir_app_option *option = table; option != NULL && option->member != NULL; option++) {
+    for (const weir_app_option *option = table; option != NULL && option->member != NULL;
+         option++) {
         char own[NAME_BYTES];
         option_name(option, own);
         if (strlen(own) == size && memcmp(own, name, size) == 0)
@@ -361,7 +366,8 @@ static size_t distance(const char *a, size_t a_size, const char *b)
 static void suggest_from(const weir_app_option *table, const char *name, size_t size, char *near,
                          size_t *nearest)
 {
-    for (const weir_app_option *option = table; option != NULL && option->member != NULL; option++) {
+    for (const weir_app_option *option = table; option != NULL && option->member != NULL;
+         option++) {
         char own[NAME_BYTES];
         option_name(option, own);
         size_t far = distance(name, size, own);
@@ -372,7 +378,8 @@ static void suggest_from(const weir_app_option *table, const char *name, size_t 
     }
 }
 
-static void complain_unknown(struct reader *reader, const char *argument, const char *name, size_t size)
+static void complain_unknown(struct reader *reader, const char *argument, const char *name,
+                             size_t size)
 {
     char near[NAME_BYTES];
     size_t nearest = NEAR_MAX + 1;
@@ -381,9 +388,11 @@ static void complain_unknown(struct reader *reader, const char *argument, const 
         suggest_from(reader->built_in, name, size, near, &nearest);
     }
     if (nearest <= NEAR_MAX)
-        fprintf(stderr, "%s: there is no option %s; is --%s meant?\n", reader->program, argument, near);
+        fprintf(stderr, "%s: there is no option %s; is --%s meant?\n", reader->program, argument,
+                near);
     else
-        fprintf(stderr, "%s: there is no option %s; --help lists them\n", reader->program, argument);
+        fprintf(stderr, "%s: there is no option %s; --help lists them\n", reader->program,
+                argument);
     reader->failed = true;
 }
 
@@ -432,11 +441,12 @@ static int read_argument(struct reader *reader, int left, char **arguments)
     return 2;
 }
 
-/* --- the whole ------------------------------------------------------------------------------------------ */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void read_environment(struct reader *reader, const weir_app_option *table, void *base)
 {
-    for (const weir_app_option *option = table; option != NULL && option->member != NULL; option++) {
+    for (const weir_app_option *option = table; option != NULL && option->member != NULL;
+         option++) {
         char name[NAME_BYTES];
         char variable[NAME_BYTES * 2 + 2];
         option_name(option, name);
@@ -467,8 +477,8 @@ static void check_required(struct reader *reader)
         char variable[NAME_BYTES * 2 + 2];
         option_name(option, name);
         variable_name(reader, name, variable, sizeof variable);
-        fprintf(stderr, "%s: --%s %s is required (or %s in the environment)\n", reader->program, name,
-                value_word(option), variable);
+        fprintf(stderr, "%s: --%s %s is required (or %s in the environment)\n", reader->program,
+                name, value_word(option), variable);
         reader->failed = true;
     }
 }
@@ -492,12 +502,14 @@ static void fill_built_in(const weir_app_options *options, weir_app_option *tabl
         if (strcmp(option->member, "listen") == 0) {
             option->or_else = options->listen != NULL ? options->listen : "127.0.0.1:8080";
         } else if (strcmp(option->member, "workers") == 0) {
-            unsigned count = options->workers != 0 ? options->workers : (unsigned)weir__sys_cpu_count();
+            unsigned count =
+                options->workers != 0 ? options->workers : (unsigned)weir__sys_cpu_count();
             snprintf(workers_text, workers_size, "%u",
                      count > WEIR__APP_WORKERS_MAX ? WEIR__APP_WORKERS_MAX : count);
             option->or_else = workers_text;
         } else if (strcmp(option->member, "drain_timeout_ns") == 0) {
-            format_duration(options->drain_timeout_ns != 0 ? options->drain_timeout_ns : 25 * WEIR_SEC,
+            format_duration(options->drain_timeout_ns != 0 ? options->drain_timeout_ns
+                                                           : 25 * WEIR_SEC,
                             drain_text, drain_size);
             option->or_else = drain_text;
         }
@@ -510,7 +522,8 @@ int weir__app_settings_read(int argc, char **argv, const weir_app_options *optio
     char drain_text[32];
     char workers_text[16];
     weir_app_option built_in[BUILT_IN_COUNT + 1] = {0};
-    fill_built_in(options, built_in, drain_text, sizeof drain_text, workers_text, sizeof workers_text);
+    fill_built_in(options, built_in, drain_text, sizeof drain_text, workers_text,
+                  sizeof workers_text);
     struct reader reader = {
         .options = options,
         .program = options->name != NULL ? options->name : "app",
@@ -524,7 +537,8 @@ int weir__app_settings_read(int argc, char **argv, const weir_app_options *optio
             return 1;
         }
         if (strcmp(argv[i], "--version") == 0) {
-            printf("%s %s\n", reader.program, options->version != NULL ? options->version : "0.0.0");
+            printf("%s %s\n", reader.program,
+                   options->version != NULL ? options->version : "0.0.0");
             return 1;
         }
     }

@@ -1,12 +1,13 @@
 /*
  * supervisor.c - hears signals, and holds the last deadline
  *
- * Signal handlers write a note into a pipe and do nothing else; a thread that runs no loop reads it. So a
- * signal is heard, and the drain's time runs, even when every loop is stuck; two seconds after the
- * drain's budget that thread ends the process, whatever the others do. The third signal ends it from
- * within the handler: there is nobody left to trust.
+ * Signal handlers write a note into a pipe and do nothing else; a thread that runs no loop reads
+ * it. So a signal is heard, and the drain's time runs, even when every loop is stuck; two seconds
+ * after the drain's budget that thread ends the process, whatever the others do. The third signal
+ * ends it from within the handler: there is nobody left to trust.
  *
- * Runs on  a thread of its own; the handlers on whatever thread the kernel picks, usually the first.
+ * Runs on  a thread of its own; the handlers on whatever thread the kernel picks, usually the
+ *          first.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -42,10 +43,10 @@ static struct {
 } supervisor = {.pipe = {-1, -1}, .epoll_fd = -1};
 
 static const int signals[2] = {SIGTERM, SIGINT};
-static int note_fd = -1;       /* atomic: where handlers write */
-static int signals_caught;     /* atomic: by the handlers */
+static int note_fd = -1;   /* atomic: where handlers write */
+static int signals_caught; /* atomic: by the handlers */
 
-/* --- handlers ----------------------------------------------------------------------------------------- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 static void send_note(int what, int pid)
 {
@@ -73,7 +74,7 @@ void weir__app_ask_to_stop(weir_app *app, const char *reason)
         send_note(NOTE_STOP, 0);
 }
 
-/* --- the thread ----------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 _Noreturn void weir__app_end_process(int status)
 {
@@ -126,9 +127,10 @@ static bool take_note(weir_app *app, const struct note *note)
         begin_stop(app, note);
     } else if (note->what != NOTE_STOP && supervisor.signal_count >= 2 &&
                !__atomic_exchange_n(&app->hurrying, 1, __ATOMIC_ACQ_REL)) {
-        weir_log_warn("weir W803 a second signal: what is running is cancelled now; a third ends the "
-                      "process at once",
-                      WEIR_KV("signal", signal_text(note->what)), WEIR_KV("from_pid", note->pid));
+        weir_log_warn(
+            "weir W803 a second signal: what is running is cancelled now; a third ends the "
+            "process at once",
+            WEIR_KV("signal", signal_text(note->what)), WEIR_KV("from_pid", note->pid));
         weir_shared_event_post(app->changed);
     }
     return false;
@@ -159,9 +161,10 @@ static _Noreturn void end_stuck(weir_app *app)
                        WEIR_KV("requests_ended", weir__app_read(&worker->requests_ended)),
                        WEIR_KV("background_tasks", weir__app_read(&worker->background_running)));
     }
-    weir_log_error("weir W806 forced exit: the drain's time is over and a loop is stuck; the reports of "
-                   "blocked loops above (W104) name the line",
-                   WEIR_KV("exit", WEIR__APP_EXIT_STUCK));
+    weir_log_error(
+        "weir W806 forced exit: the drain's time is over and a loop is stuck; the reports of "
+        "blocked loops above (W104) name the line",
+        WEIR_KV("exit", WEIR__APP_EXIT_STUCK));
     weir__app_end_process(WEIR__APP_EXIT_STUCK);
 }
 
@@ -184,7 +187,7 @@ static void *supervise(void *arg)
     }
 }
 
-/* --- beginning and end ------------------------------------------------------------------------------------ */
+/* --- beginning and end ------------------------------------------------------------------------ */
 
 static int open_pipe(void)
 {

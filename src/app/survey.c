@@ -1,9 +1,9 @@
 /*
  * survey.c - asking every worker how it is, without waiting for one that is stuck
  *
- * A question is posted to each loop; it is answered between two tasks, into memory that belongs to the
- * survey. A worker that is stuck answers later, or never: the survey is counted, and is released by
- * whoever is last.
+ * A question is posted to each loop; it is answered between two tasks, into memory that belongs to
+ * the survey. A worker that is stuck answers later, or never: the survey is counted, and is
+ * released by whoever is last.
  *
  * Runs on  the asker's loop, and each answer on its worker's.
  */
@@ -33,7 +33,7 @@ void weir__app_survey_free(struct weir__app_survey *survey)
     weir__base_free(survey);
 }
 
-/* --- an answer -------------------------------------------------------------------------------------------- */
+/* --- an answer -------------------------------------------------------------------------------- */
 
 struct looking {
     weir_app_worker *worker;
@@ -105,12 +105,12 @@ static void answer(struct weir__post *post)
     weir__app_survey_free(survey);
 }
 
-/* --- the questions ------------------------------------------------------------------------------------------ */
+/* --- the questions ---------------------------------------------------------------------------- */
 
 static struct weir__app_survey *new_survey(weir_app *app, bool with_tasks)
 {
-    struct weir__app_survey *survey = weir__base_alloc_zero(
-        sizeof *survey + app->worker_count * sizeof survey->reports[0]);
+    struct weir__app_survey *survey =
+        weir__base_alloc_zero(sizeof *survey + app->worker_count * sizeof survey->reports[0]);
     if (survey == NULL)
         return NULL;
     survey->refs = 1;

@@ -15,7 +15,7 @@
 #include "app/app.h"
 #include "base/sys.h"
 
-/* --- who is who ------------------------------------------------------------------------------------------ */
+/* --- who is who ------------------------------------------------------------------------------- */
 
 weir_app_worker *weir_app_worker_self(void)
 {
@@ -64,7 +64,7 @@ void weir__app_worker_set_state(weir_app_worker *worker, enum weir__app_worker_s
     weir_shared_event_post(worker->app->changed);
 }
 
-/* --- listening --------------------------------------------------------------------------------------------- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 static int listen_on(const char *address, bool shared, weir_listener **out_listener)
 {
@@ -76,7 +76,8 @@ static int complain(const weir_app *app, int rc)
 {
     char message[WEIR__APP_MESSAGE_BYTES];
     snprintf(message, sizeof message, "%s", weir_failure_message(rc));
-    const char *what_to_do = rc == -EADDRINUSE      ? "; stop the one that has it, or give another --listen"
+    const char *what_to_do = rc == -EADDRINUSE
+                                 ? "; stop the one that has it, or give another --listen"
                              : rc == -EADDRNOTAVAIL ? "; see `ip address` for those that are"
                              : rc == -EACCES        ? "; choose one from 1024 on"
                                                     : "";
@@ -96,10 +97,6 @@ static void note_address(weir_app *app, const weir_listener *listener)
 int weir__app_listen_first(weir_app *app)
 {
     weir_listener *listener;
-    bool local = strncmp(app->settings.listen, "unix:", 5) == 0;
-    if (local && app->worker_count > 1)
-        return weir_fail(-EINVAL, "a Unix socket is served by one worker: add --workers 1 (--listen %s)",
-                         app->settings.listen);
     /* Alone first: sockets that share a port do not see that another service has it. */
     int rc = listen_on(app->settings.listen, false, &listener);
     if (rc < 0)
@@ -115,23 +112,25 @@ int weir__app_listen_first(weir_app *app)
     return 0;
 }
 
-/* --- commands ---------------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static void cancel(weir_app_worker *worker, unsigned level, const char *reason)
 {
     weir_loop *loop = weir__core_loop();
     worker->cancelling = true;
     if (!worker->serve_called && worker->main_task != NULL) /* still starting up */
-        weir__scope_cancel_level(loop, &worker->main_task->scope, level, WEIR_CANCEL_SHUTDOWN, reason,
-                                 NULL);
+        weir__scope_cancel_level(loop, &worker->main_task->scope, level, WEIR_CANCEL_SHUTDOWN,
+                                 reason, NULL);
     if (worker->serve_scope != NULL)
-        weir__scope_cancel_level(loop, worker->serve_scope, level, WEIR_CANCEL_SHUTDOWN, reason, NULL);
-    if (worker->background != NULL)
-        weir__scope_cancel_level(loop, &worker->background->scope, level, WEIR_CANCEL_SHUTDOWN, reason,
+        weir__scope_cancel_level(loop, worker->serve_scope, level, WEIR_CANCEL_SHUTDOWN, reason,
                                  NULL);
+    if (worker->background != NULL)
+        weir__scope_cancel_level(loop, &worker->background->scope, level, WEIR_CANCEL_SHUTDOWN,
+                                 reason, NULL);
 }
 
-/* Not in the middle of a drain: a task that is to accept may not have begun, and would find it gone. */
+/* Not in the middle of a drain: a task that is to accept may not have begun, and would find it
+ * gone. */
 static void close_listener(weir_app_worker *worker)
 {
     weir_listener_close(worker->listener);
@@ -192,7 +191,7 @@ void weir__app_command(weir_app_worker *worker, enum weir__app_command_kind kind
     weir_ignore(weir__core_post(loop, &command->post), "a worker that has ended has done it all");
 }
 
-/* --- serving ------------------------------------------------------------------------------------------------ */
+/* --- serving ---------------------------------------------------------------------------------- */
 
 static size_t share_of(size_t whole, unsigned count)
 {
@@ -281,7 +280,7 @@ int weir_app_worker_serve(weir_app_worker *worker)
     return rc < 0 ? rc : 0;
 }
 
-/* --- the main task ------------------------------------------------------------------------------------------- */
+/* --- the main task ---------------------------------------------------------------------------- */
 
 static int keep(void *arg)
 {

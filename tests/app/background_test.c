@@ -1,5 +1,6 @@
 /*
- * background_test.c - tasks that outlive their request: owned, told when they fail, drained, refused
+ * background_test.c - tasks that outlive their request: owned, told when they fail, drained,
+ * refused
  */
 #include <signal.h>
 #include <string.h>
@@ -15,14 +16,15 @@ TEST_ON_BOTH(a_background_task_outlives_its_request_and_is_drained)
     const char *answer = client_ask(&service, "POST /work?ms=300");
     EXPECT_EQ(202, status_of(answer));
     service_end(&service, 0);
-    EXPECT_CONTAINS("1 background tasks", service.log);
+    EXPECT_CONTAINS("1 background task", service.log);
     EXPECT_CONTAINS("weir W801 a background task finished task=work", service.log);
-    EXPECT_CONTAINS("finished 0 requests, 1 background tasks; cut 0", service.log);
+    EXPECT_CONTAINS("finished 0 requests, 1 background task; cut 0", service.log);
 }
 
 TEST_ON_BOTH(a_failure_is_told_when_it_happens_and_touches_nobody)
 {
-    REQUIRE(service_start(&service, &service_options, ARGUMENTS("--backend", backend, "--workers", "1")));
+    REQUIRE(service_start(&service, &service_options,
+                          ARGUMENTS("--backend", backend, "--workers", "1")));
     EXPECT_EQ(202, status_of(client_ask(&service, "POST /work?ms=700")));
     for (int i = 0; i < 5; i++)
         EXPECT_EQ(202, status_of(client_ask(&service, "POST /work?then=fail")));
@@ -35,7 +37,7 @@ TEST_ON_BOTH(a_failure_is_told_when_it_happens_and_touches_nobody)
     EXPECT_CONTAINS("weir_background_ended_total{outcome=\"failed\"} 5\n", metrics);
     service_end(&service, 0);
     EXPECT_EQ(5, service_log_count(&service, "background task failed"));
-    EXPECT_CONTAINS("finished 0 requests, 1 background tasks; cut 0", service.log);
+    EXPECT_CONTAINS("finished 0 requests, 1 background task; cut 0", service.log);
 }
 
 TEST_ON_BOTH(while_draining_new_ones_are_refused_with_503)

@@ -22,6 +22,7 @@
     }                                                                                              \
     static void both_##name(const char *backend)
 
-#define ARGUMENTS(...) ((const char *const[]){"--listen", "127.0.0.1:0", __VA_ARGS__ __VA_OPT__(, ) NULL})
+#define ARGUMENTS(...)                                                                             \
+    ((const char *const[]){"--listen", "127.0.0.1:0", __VA_ARGS__ __VA_OPT__(, ) NULL})
 
 #endif

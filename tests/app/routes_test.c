@@ -25,7 +25,7 @@ TEST_ON_BOTH(probes_answer_and_are_no_requests)
     EXPECT_EQ(0, service_log_count(&service, "INFO request "));
 }
 
-/* --- metrics ------------------------------------------------------------------------------------------------- */
+/* --- metrics ---------------------------------------------------------------------------------- */
 
 static bool is_name(char c)
 {
@@ -86,7 +86,8 @@ static void expect_well_formed(const char *text)
 
 TEST_ON_BOTH(metrics_are_prometheus_text_and_count)
 {
-    REQUIRE(service_start(&service, &service_options, ARGUMENTS("--backend", backend, "--workers", "2")));
+    REQUIRE(service_start(&service, &service_options,
+                          ARGUMENTS("--backend", backend, "--workers", "2")));
     for (int i = 0; i < 5; i++)
         EXPECT_EQ(200, status_of(client_ask(&service, "GET /hello")));
     EXPECT_EQ(404, status_of(client_ask(&service, "GET /nowhere")));
@@ -101,7 +102,8 @@ TEST_ON_BOTH(metrics_are_prometheus_text_and_count)
     EXPECT_CONTAINS("http_server_requests_total{" GET_HELLO ",class=\"2xx\"} 5\n", text);
     EXPECT_CONTAINS("http_route=\"\",class=\"4xx\"} 1\n", text);
     EXPECT_CONTAINS("http_route=\"/fail\",class=\"5xx\"} 1\n", text);
-    EXPECT_CONTAINS("http_server_request_duration_seconds_bucket{" GET_HELLO ",le=\"+Inf\"} 5\n", text);
+    EXPECT_CONTAINS("http_server_request_duration_seconds_bucket{" GET_HELLO ",le=\"+Inf\"} 5\n",
+                    text);
     EXPECT_CONTAINS("http_server_request_duration_seconds_count{" GET_HELLO "} 5\n", text);
     EXPECT_CONTAINS("http_route=\"/slow\",le=\"0.05\"} 0\n", text);
     EXPECT_CONTAINS("http_route=\"/slow\",le=\"10\"} 1\n", text);
@@ -114,12 +116,12 @@ TEST_ON_BOTH(metrics_are_prometheus_text_and_count)
     EXPECT_CONTAINS("weir_loop_stalls_total 0\n", text);
     EXPECT_CONTAINS("weir_workers 2\n", text);
     EXPECT_CONTAINS("weir_draining 0\n", text);
-    EXPECT_CONTAINS(strcmp(backend, "uring") == 0 ? "backend=\"io_uring\"} 1" : "backend=\"epoll\"} 1",
-                    text);
+    EXPECT_CONTAINS(
+        strcmp(backend, "uring") == 0 ? "backend=\"io_uring\"} 1" : "backend=\"epoll\"} 1", text);
     service_end(&service, 0);
 }
 
-/* --- documents ------------------------------------------------------------------------------------------------ */
+/* --- documents -------------------------------------------------------------------------------- */
 
 TEST(the_openapi_document_is_json_and_describes_the_routes)
 {

@@ -25,7 +25,8 @@ static void expect_order(const char *first, const char *second)
 
 TEST_ON_BOTH(start_up_serving_and_shutdown_come_in_order)
 {
-    REQUIRE(service_start(&service, &service_options, ARGUMENTS("--backend", backend, "--workers", "2")));
+    REQUIRE(service_start(&service, &service_options,
+                          ARGUMENTS("--backend", backend, "--workers", "2")));
     EXPECT_STR("hello\n", body_of(client_ask(&service, "GET /hello")));
     service_end(&service, 0);
     expect_order("lifespan starts", "worker starts index=0");
@@ -42,7 +43,8 @@ TEST_ON_BOTH(the_line_at_the_start_says_what_runs_where)
     char pid[32];
     snprintf(pid, sizeof pid, "pid=%d", (int)service.pid);
     EXPECT_CONTAINS("name=test-service version=1.2.3", service.log);
-    EXPECT_CONTAINS(strcmp(backend, "uring") == 0 ? "backend=io_uring" : "backend=epoll", service.log);
+    EXPECT_CONTAINS(strcmp(backend, "uring") == 0 ? "backend=io_uring" : "backend=epoll",
+                    service.log);
     EXPECT_CONTAINS(pid, service.log);
     EXPECT_EQ(1, service_log_count(&service, "listening"));
     service_end(&service, 0);
@@ -85,8 +87,9 @@ TEST(a_failed_handler_is_logged_and_its_text_stays_inside)
     EXPECT(strstr(answer, "disk") == NULL);
     service_log_until(&service, "handler failed");
     service_end(&service, 0);
-    EXPECT_CONTAINS("ERROR handler failed method=GET route=/fail code=EIO message=\"the disk is gone\"",
-                    service.log);
+    EXPECT_CONTAINS(
+        "ERROR handler failed method=GET route=/fail code=EIO message=\"the disk is gone\"",
+        service.log);
 }
 
 TEST(each_request_is_a_line_of_the_access_log)
@@ -96,7 +99,8 @@ TEST(each_request_is_a_line_of_the_access_log)
     client_ask(&service, "GET /nowhere");
     client_ask(&service, "GET /livez");
     service_end(&service, 0);
-    EXPECT_CONTAINS("request method=GET route=/orders/{id} path=/orders/17 status=200 bytes=", service.log);
+    EXPECT_CONTAINS("request method=GET route=/orders/{id} path=/orders/17 status=200 bytes=",
+                    service.log);
     EXPECT_CONTAINS("request method=GET route=\"\" path=/nowhere status=404", service.log);
     EXPECT_EQ(2, service_log_count(&service, "INFO request "));
 }
@@ -121,7 +125,7 @@ TEST(the_log_can_be_json)
     }
 }
 
-/* --- starts that come to nothing ----------------------------------------------------------------------------- */
+/* --- starts that come to nothing -------------------------------------------------------------- */
 
 static void expect_port_in_use(const char *workers_of_first, const char *workers_of_second)
 {
@@ -186,12 +190,37 @@ TEST_ON_BOTH(a_worker_that_cannot_start_fails_the_start_up)
 {
     weir_app_options options = service_options;
     options.worker = fail_on_second;
-    REQUIRE(service_launch(&service, &options,
-                           ARGUMENTS("--workers", "3", "--backend", backend)));
+    REQUIRE(service_launch(&service, &options, ARGUMENTS("--workers", "3", "--backend", backend)));
     EXPECT_EQ(1, service_wait(&service));
     EXPECT_CONTAINS("worker 1: no room for a client", service.log);
     EXPECT(strstr(service.log, "listening") == NULL);
     EXPECT_CONTAINS("lifespan ends", service.log); /* what it opened is closed */
+}
+
+static int forget_to_serve(weir_app_worker *worker)
+{
+    (void)worker;
+    return 0;
+}
+
+TEST(a_worker_that_does_not_serve_is_told)
+{
+    weir_app_options options = service_options;
+    options.worker = forget_to_serve;
+    REQUIRE(service_launch(&service, &options, ARGUMENTS("--workers", "2")));
+    EXPECT_EQ(1, service_wait(&service));
+    EXPECT_CONTAINS(".worker has to call weir_app_worker_serve()", service.log);
+}
+
+TEST(a_unix_socket_is_served_by_one_worker)
+{
+    char path[64];
+    snprintf(path, sizeof path, "unix:@weir-app-test-%d", (int)getpid());
+    const char *const arguments[] = {"--listen", path, "--workers", "3", NULL};
+    REQUIRE(service_launch(&service, &service_options, arguments));
+    service_log_until(&service, "workers=1");
+    EXPECT_CONTAINS(path, service.log);
+    service_end(&service, 0);
 }
 
 static int fail_later(weir_app_worker *worker)

@@ -26,7 +26,7 @@
 
 enum { PATIENCE_S = 20 };
 
-/* --- what it serves ---------------------------------------------------------------------------------------- */
+/* --- what it serves --------------------------------------------------------------------------- */
 
 typedef struct {
     int64_t ms;
@@ -182,7 +182,7 @@ static const weir_route routes[] = {
 static int lifespan(weir_app *app)
 {
     weir_log_info("lifespan starts");
-    weir_app_set_state(app, (void *)(uintptr_t)"shared");
+    weir_app_set_state(app, (void *)(uintptr_t) "shared");
     int rc = weir_app_serve(app);
     weir_log_info("lifespan ends", WEIR_KV("rc", rc));
     return rc;
@@ -205,14 +205,14 @@ const weir_app_options service_options = {
     .worker = serve_worker,
 };
 
-/* --- its process -------------------------------------------------------------------------------------------- */
+/* --- its process ------------------------------------------------------------------------------ */
 
 bool service_streams_closed;
 
 static _Noreturn void run_service(int log_fd, const weir_app_options *options,
                                   const char *const *arguments)
 {
-    char *argv[32] = {(char *)(uintptr_t)"service"};
+    char *argv[32] = {(char *)(uintptr_t) "service"};
     int argc = 1;
     while (arguments[argc - 1] != NULL && argc < 31) {
         argv[argc] = (char *)(uintptr_t)arguments[argc - 1];
@@ -329,7 +329,7 @@ void service_end(struct service *service, int expected_status)
         fprintf(stderr, "--- log of the service\n%s---\n", service->log);
 }
 
-/* --- the client ---------------------------------------------------------------------------------------------- */
+/* --- the client ------------------------------------------------------------------------------- */
 
 int client_connect(const struct service *service)
 {
@@ -366,7 +366,8 @@ const char *client_read_all(int fd)
     static char answer[1024 * 1024];
     size_t size = 0;
     ssize_t count;
-    while (size < sizeof answer - 1 && (count = client_receive(fd, answer + size, sizeof answer - 1 - size)) > 0)
+    while (size < sizeof answer - 1 &&
+           (count = client_receive(fd, answer + size, sizeof answer - 1 - size)) > 0)
         size += (size_t)count;
     answer[size] = '\0';
     close(fd);
@@ -377,8 +378,8 @@ static void send_request(int fd, const char *what)
 {
     char request[512];
     bool post = strncmp(what, "POST", 4) == 0;
-    snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n%s\r\n", what,
-             post ? "Content-Length: 0\r\n" : "");
+    snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n%s\r\n",
+             what, post ? "Content-Length: 0\r\n" : "");
     client_send(fd, request);
 }
 
@@ -393,9 +394,9 @@ const char *client_ask(const struct service *service, const char *what)
 
 int status_of(const char *answer)
 {
-    return strncmp(answer, "HTTP/1.1 ", 9) != 0 ? 0
-                                                : (answer[9] - '0') * 100 + (answer[10] - '0') * 10 +
-                                                      (answer[11] - '0');
+    return strncmp(answer, "HTTP/1.1 ", 9) != 0
+               ? 0
+               : (answer[9] - '0') * 100 + (answer[10] - '0') * 10 + (answer[11] - '0');
 }
 
 const char *body_of(const char *answer)

@@ -1,8 +1,9 @@
 /*
- * service.h - a small service in a process of its own, and a client that talks to it, for tests of app
+ * service.h - a small service in a process of its own, and a client that talks to it, for tests of
+ * app
  *
- * The service is started with a command line as a user would; what it logs is kept. The client blocks:
- * it is the outside world.
+ * The service is started with a command line as a user would; what it logs is kept. The client
+ * blocks: it is the outside world.
  */
 #ifndef WEIR_TESTS_APP_SERVICE_H
 #define WEIR_TESTS_APP_SERVICE_H
@@ -59,7 +60,8 @@ int client_connect(const struct service *service);
 void client_send(int fd, const char *text);
 /* One receive; the size, 0 at the end, or below. */
 ssize_t client_receive(int fd, void *buffer, size_t size);
-/* All that comes until the connection ends (or 20 s); closes it. "" for nothing. Static memory of 1 MiB. */
+/* All that comes until the connection ends (or 20 s); closes it. "" for nothing. Static memory of 1
+ * MiB. */
 const char *client_read_all(int fd);
 /* Send a request with Connection: close, read all. `what`: "GET /hello". */
 const char *client_ask(const struct service *service, const char *what);

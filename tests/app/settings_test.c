@@ -43,7 +43,7 @@ static int read_with(const weir_app_options *which, const char *line)
 {
     static char words[1024];
     snprintf(words, sizeof words, "%s", line);
-    char *argv[32] = {(char *)(uintptr_t)"shop"};
+    char *argv[32] = {(char *)(uintptr_t) "shop"};
     int argc = 1;
     for (char *word = strtok(words, " "); word != NULL && argc < 31; word = strtok(NULL, " "))
         argv[argc++] = word;
@@ -96,7 +96,8 @@ TEST(without_arguments_every_option_has_its_default)
 
 TEST(the_service_may_set_other_defaults)
 {
-    weir_app_options other = {.listen = "[::1]:99", .workers = 7, .drain_timeout_ns = 90 * WEIR_SEC};
+    weir_app_options other = {
+        .listen = "[::1]:99", .workers = 7, .drain_timeout_ns = 90 * WEIR_SEC};
     EXPECT_RC(0, read_with(&other, ""));
     EXPECT_STR("[::1]:99", settings.listen);
     EXPECT_EQ(7, settings.workers);
@@ -149,10 +150,12 @@ TEST(the_environment_is_read_and_the_command_line_wins)
 TEST(a_wrong_value_is_told_with_its_place_and_what_would_be_right)
 {
     expect_refused("--workers 0", "my-shop: --workers: '0' is not a whole number from 1 to 256\n");
-    expect_refused("--workers 2x", "my-shop: --workers: '2x' is not a whole number from 1 to 256\n");
+    expect_refused("--workers 2x",
+                   "my-shop: --workers: '2x' is not a whole number from 1 to 256\n");
     expect_refused("--fetches-max=257",
                    "my-shop: --fetches-max: '257' is not a whole number from 1 to 256\n");
-    expect_refused("--size -1", "my-shop: --size: '-1' is not a whole number from 0 to 9223372036854775807\n");
+    expect_refused("--size -1",
+                   "my-shop: --size: '-1' is not a whole number from 0 to 9223372036854775807\n");
     expect_refused("--drain-timeout 5",
                    "my-shop: --drain-timeout: '5' is no duration: write 25s, 500ms, 2m or 1h\n");
     expect_refused("--wait 2m", "my-shop: --wait: '2m' is not from 1ms to 1m\n");
@@ -167,8 +170,9 @@ TEST(a_wrong_value_is_told_with_its_place_and_what_would_be_right)
 TEST(a_wrong_value_in_the_environment_names_the_variable)
 {
     setenv("MY_SHOP_WAIT", "soon", 1);
-    expect_refused("", "my-shop: MY_SHOP_WAIT in the environment: 'soon' is no duration: write 25s, "
-                       "500ms, 2m or 1h\n");
+    expect_refused("",
+                   "my-shop: MY_SHOP_WAIT in the environment: 'soon' is no duration: write 25s, "
+                   "500ms, 2m or 1h\n");
 }
 
 TEST(every_mistake_is_told_at_once)
@@ -182,7 +186,8 @@ TEST(every_mistake_is_told_at_once)
 TEST(an_unknown_option_is_told_and_the_one_that_was_meant)
 {
     expect_refused("--lisen 1:2", "my-shop: there is no option --lisen; is --listen meant?\n");
-    expect_refused("--fetch-max=2", "my-shop: there is no option --fetch-max=2; is --fetches-max meant?\n");
+    expect_refused("--fetch-max=2",
+                   "my-shop: there is no option --fetch-max=2; is --fetches-max meant?\n");
     expect_refused("--colour", "my-shop: there is no option --colour; --help lists them\n");
     expect_refused("data", "my-shop: 'data' is no option; --help lists them\n");
     expect_refused("--data", "my-shop: --data wants a value: --data DIR\n");
