@@ -20,7 +20,7 @@ class Report:
         print(f"{os.path.relpath(path, self.root)}:{line}: {what}\n    {todo}")
 
     def close(self):
-        print(f"{self.passed} passed, {self.failed} failed")
+        print(f"{self.passed} places are right, {self.failed} are not")
         sys.exit(1 if self.failed else 0)
 
 
