@@ -161,7 +161,7 @@ TEST(nothing_acknowledged_is_lost_when_the_process_is_killed)
     int next = 0;
     int total = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        int fd;
+        int fd = -1;
         pid_t pid = start_child(path, next, &fd);
         REQUIRE(pid > 0);
         int greatest = next;
