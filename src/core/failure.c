@@ -1,12 +1,12 @@
 /*
  * failure.c - failures: their records, sets, and the account of where each one went
  *
- * A record is made when a task or a group's body fails. It is then delivered (its code is returned by a
- * close), handled (somebody took the set), or reported (a finding): created == delivered + handled +
- * reported when the loop ends (F6).
+ * A record is made when a task or a group's body fails. It is then delivered (its code is returned
+ * by a close), handled (somebody took the set), or reported (a finding): created == delivered +
+ * handled + reported when the loop ends (F6).
  *
- * A close leaves its set with the task that closed it. When that task fails with the same code, the set
- * becomes the causes of the new record; otherwise what nobody saw is reported (F4).
+ * A close leaves its set with the task that closed it. When that task fails with the same code, the
+ * set becomes the causes of the new record; otherwise what nobody saw is reported (F4).
  *
  * Runs on  the loop's own thread.
  */
@@ -18,7 +18,7 @@
 #include "core/observe.h"
 #include "core/task.h"
 
-/* --- the text beside a code ----------------------------------------------------------------------- */
+/* --- the text beside a code ------------------------------------------------------------------- */
 
 _Thread_local struct weir__detail *weir__job_detail;
 
@@ -72,7 +72,7 @@ const char *weir_failure_message(int code)
     return weir_code_text(code);
 }
 
-/* --- records and sets ------------------------------------------------------------------------------ */
+/* --- records and sets ------------------------------------------------------------------------- */
 
 static weir_failures *set_new(weir_group *group)
 {
@@ -129,7 +129,8 @@ int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *
     if (task->last_failures != NULL && task->last_failures->first != NULL &&
         task->last_failures->first->public.code == code) {
         record->public.causes = task->last_failures;
-        loop->failures_delivered += task->last_failures->count + task->last_failures->lost_count - 1;
+        loop->failures_delivered +=
+            task->last_failures->count + task->last_failures->lost_count - 1;
         task->last_failures = NULL;
     }
     weir_failures *set = group->failures;
@@ -160,7 +161,8 @@ static void set_free(weir_failures *set)
     }
 }
 
-/* The first record went with the return code of close. The rest is reported unless somebody looked. */
+/* The first record went with the return code of close. The rest is reported unless somebody
+ * looked. */
 void weir__failures_discard(weir_failures *set, bool report_rest)
 {
     weir_loop *loop = set->loop;
@@ -180,7 +182,7 @@ void weir__failures_discard(weir_failures *set, bool report_rest)
     set_free(set);
 }
 
-/* --- the public view -------------------------------------------------------------------------------- */
+/* --- the public view -------------------------------------------------------------------------- */
 
 size_t weir_failures_count(const weir_failures *failures)
 {
@@ -203,7 +205,8 @@ const weir_failure *weir_failures_match(const weir_failures *failures, int code)
             return &record->public;
         const weir_failures *causes = record->public.causes;
         if (record->next == NULL && causes != NULL) {
-            record = causes->first; /* the usual chain of single causes, as deep as groups are nested */
+            record = causes->first; /* the usual chain of single causes, as deep as groups are
+                                       nested */
             continue;
         }
         const weir_failure *cause = weir_failures_match(causes, code);

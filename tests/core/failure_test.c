@@ -406,7 +406,7 @@ static int fail_when_cut(struct fail_when_cut *a)
 }
 
 TASK_TEST(
-    a_hundred_failures_in_cleanups_follow_the_first_and_are_told_once) /* F3, F6, F7, cases 31, 46 */
+    a_hundred_failures_in_cleanups_follow_the_first_and_are_told_once) /* F3, F7, cases 31, 46 */
 {
     count_findings();
     int count = 0;

@@ -336,8 +336,7 @@ static int places_and_deadlines_in_one_turn(void *arg)
     return weir_group_close(strangers, 0);
 }
 
-TEST(
-    places_are_neither_lost_nor_doubled_when_deadlines_fire_beside_them) /* G10, I10, cases 132, 134 */
+TEST(places_are_neither_lost_nor_doubled_when_deadlines_fire_beside_them) /* G10, cases 132, 134 */
 {
     under_all_seeds(places_and_deadlines_in_one_turn);
 }
