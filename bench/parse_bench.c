@@ -1,8 +1,8 @@
 /*
  * parse_bench.c - what parsing a request head costs
  *
- * Prints nanoseconds of CPU time for each head, the best and the median of several rounds, for every
- * way to scan that this CPU has. Pin it to one core: taskset -c 1 parse_bench
+ * Prints nanoseconds of CPU time for each head, the best and the median of several rounds, for
+ * every way to scan that this CPU has. Pin it to one core: taskset -c 1 parse_bench
  */
 #include <stdio.h>
 #include <stdlib.h>
