@@ -294,7 +294,11 @@ static void sender_progress(struct weir__op *op)
         sender->sent += (size_t)op->result;
         op->buffer = (char *)op->buffer + op->result;
         op->size -= (size_t)op->result;
-        finished = op->size == 0 || send_on(sender) == 1;
+        if (op->size > 0 && sender->cancelled) // io_uring ends a cancelled send with what it had
+                                               // sent
+            sender->error = -ECANCELED;
+        else
+            finished = op->size == 0 || send_on(sender) == 1;
     }
     if (finished)
         sender->done(sender);
@@ -305,6 +309,7 @@ int weir__sender_start(struct weir__sender *sender, int fd, const void *data, si
     sender->loop = weir__loop;
     sender->sent = 0;
     sender->error = 0;
+    sender->cancelled = false;
     sender->op = (struct weir__op){.kind = WEIR__OP_SEND,
                                    .fd = fd,
                                    .buffer = (void *)(uintptr_t)data,
@@ -315,6 +320,8 @@ int weir__sender_start(struct weir__sender *sender, int fd, const void *data, si
 
 void weir__sender_cancel(struct weir__sender *sender)
 {
-    if (sender->op.submitted)
-        weir__backend_cancel(sender->loop->backend, &sender->op);
+    if (!sender->op.submitted)
+        return;
+    sender->cancelled = true;
+    weir__backend_cancel(sender->loop->backend, &sender->op);
 }

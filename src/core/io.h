@@ -95,6 +95,7 @@ struct weir__sender {
     struct weir__op op;
     size_t sent;
     int error;
+    bool cancelled; /* weir__sender_cancel() was called: nothing more is submitted */
     void (*done)(struct weir__sender *sender); /* all sent, or error set */
     weir_loop *loop;
 };
