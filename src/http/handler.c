@@ -330,7 +330,6 @@ static void tell_failure(struct weir_request *request, int rc)
 /* A failure that no problem tells of yet. */
 static void answer_failure(struct weir_request *request, int rc)
 {
-    weir__http_take_back(request);
     if (request->body.error < 0 && rc == request->body.error) { // the client's own doing
         weir_ignore(answer_refused_body(request), "it is the answer");
         return;

@@ -249,8 +249,11 @@ static ssize_t take_chunked(struct weir_request *request, char *buffer, size_t s
 /* Bytes that have come, without waiting: 0 when there are none, or the body is done. */
 static ssize_t take(struct weir_request *request, char *buffer, size_t size)
 {
-    return request->body.kind == WEIR__HTTP_BODY_CHUNKED ? take_chunked(request, buffer, size)
-                                                         : take_length(request, buffer, size);
+    struct weir__http_body *body = &request->body;
+    if (!weir__http_input_empty(request->conn))
+        body->wants_continue = false; // the client did not wait for it
+    return body->kind == WEIR__HTTP_BODY_CHUNKED ? take_chunked(request, buffer, size)
+                                                 : take_length(request, buffer, size);
 }
 
 /* --- bodies: waiting -------------------------------------------------------------------------- */
@@ -262,8 +265,6 @@ static int say_continue(struct weir_request *request)
     static const weir_str line = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
     struct weir__http_conn *conn = request->conn;
     request->body.wants_continue = false;
-    if (!weir__http_input_empty(conn))
-        return 0;
     if (request->now.answer != WEIR__HTTP_ANSWER_NONE)
         return fail_body(request, -EALREADY, 400); // the client would take it for the next answer
     char *room = weir__http_out_room(conn, line.size);

@@ -231,6 +231,25 @@ IO_TEST(connection_close_is_honoured_and_nothing_behind_it_is_answered)
     service_close(&service);
 }
 
+/* A close with unread bytes would be a reset, which takes the answer away from the client. */
+IO_TEST(the_last_answer_arrives_however_much_comes_behind_its_request)
+{
+    enum { SIZE = 4 * 1024 * 1024 };
+    struct service service;
+    struct client client;
+    REQUIRE(service_open(&service, routes, NULL));
+    REQUIRE(client_open(&client, &service));
+    char *more = malloc(SIZE);
+    memset(more, 'x', SIZE);
+    client_send(&client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    client_send_bytes(&client, more, SIZE);
+    client.error = 0;
+    EXPECT_ANSWER(200, "hello", client_answer(&client));
+    free(more);
+    client_close(&client);
+    service_close(&service);
+}
+
 IO_TEST(a_client_of_http_1_0_is_closed_unless_it_asks_to_be_kept)
 {
     struct service service;

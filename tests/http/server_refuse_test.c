@@ -505,6 +505,27 @@ IO_TEST(a_body_that_is_wanted_is_asked_for)
     service_close(&service);
 }
 
+IO_TEST(a_body_that_has_begun_to_come_is_not_asked_for)
+{
+    static const char *const heads[] = {
+        "POST / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 10\r\n\r\nhello",
+        "POST / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
+        "Transfer-Encoding: chunked\r\n\r\na\r\nhello",
+    };
+    static const char *const rests[] = {"world", "world\r\n0\r\n\r\n"};
+    struct service service;
+    struct client client;
+    REQUIRE(service_open(&service, routes, NULL));
+    REQUIRE(client_open(&client, &service));
+    for (int i = 0; i < 2; i++) {
+        client_send(&client, heads[i]);
+        let_run(2);
+        EXPECT_ANSWER(200, "helloworld", client_ask(&client, rests[i]));
+    }
+    client_close(&client);
+    service_close(&service);
+}
+
 IO_TEST(a_body_that_is_not_wanted_is_not_asked_for_and_the_connection_ends)
 {
     static const char *const heads[] = {

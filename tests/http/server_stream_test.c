@@ -204,7 +204,44 @@ static int many_events(weir_request *request)
     return note(rc);
 }
 
+/* Goes on after a write of it was cut: what follows would be read as a part of it. */
+static int write_after_a_cut(weir_request *request)
+{
+    int rc = weir_stream_begin(request, 200, NULL);
+    while (rc == 0) {
+        WEIR_TIMEOUT(rc, 20 * WEIR_MS)
+        {
+            rc = weir_stream_write(request, block, sizeof block);
+        }
+    }
+    EXPECT_RC(-ETIME, rc);
+    EXPECT_RC(-EPIPE, weir_stream_write(request, "more", 4));
+    EXPECT_RC(-EPIPE, weir_stream_end(request));
+    return note(0);
+}
+
+static int respond_giant(weir_request *request)
+{
+    enum { SIZE = 16 << 20 };
+    char *giant = calloc(SIZE, 1);
+    int rc = weir_respond_bytes(request, 200, NULL, giant, SIZE);
+    free(giant);
+    return note(rc);
+}
+
+/* The answer has a block of its own, and those before it are sent when it is taken back. */
+static int wait_and_fail(weir_request *request)
+{
+    int rc = weir_respond_bytes(request, 200, NULL, block, 10000);
+    for (int i = 0; rc == 0 && i < 5; i++)
+        rc = weir_sleep(WEIR_MS);
+    return note(rc < 0 ? rc : -EIO);
+}
+
 static const weir_route routes[] = {
+    WEIR_GET("/cut", write_after_a_cut),
+    WEIR_GET("/giant", respond_giant),
+    WEIR_GET("/wait-and-fail", wait_and_fail),
     WEIR_GET("/count", count_up),
     WEIR_GET("/large", write_large),
     WEIR_GET("/sized", write_sized),
@@ -385,6 +422,48 @@ IO_TEST(a_client_that_takes_nothing_for_too_long_is_reset)
     close_both(&service, &client);
 }
 
+IO_TEST(a_client_that_does_not_take_a_whole_answer_is_reset)
+{
+    struct service service;
+    struct client client;
+    weir_http_server_options options = {.limits.write_timeout_ns = 30 * WEIR_MS};
+    REQUIRE(open_both(&service, &client, &options));
+    client_send(&client, GET("/giant"));
+    weir_http_server_stats stats;
+    do {
+        let_run(5);
+        weir_http_server_stats_get(service.server, &stats);
+    } while (stats.conn_count > 0);
+    EXPECT_EQ(1, stats.limit_count[WEIR_HTTP_LIMIT_WRITE_STALL]);
+    while (client_more(&client))
+        ;
+    EXPECT_RC(-ECONNRESET, client.error);
+    close_both(&service, &client);
+}
+
+IO_TEST(nothing_follows_a_piece_that_was_cut_in_the_middle)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_both(&service, &client, NULL));
+    client_send(&client, GET("/cut"));
+    wait_for_end(1);
+    EXPECT(client_answer(&client).cut);
+    close_both(&service, &client);
+}
+
+IO_TEST(an_answer_is_taken_back_after_those_before_it_have_left)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_both(&service, &client, NULL));
+    client_send(&client, GET("/end") GET("/wait-and-fail") GET("/end"));
+    EXPECT_ANSWER(200, "all", client_answer(&client));
+    EXPECT_EQ(500, client_answer(&client).status);
+    EXPECT_ANSWER(200, "all", client_answer(&client));
+    close_both(&service, &client);
+}
+
 /* --- bodies ----------------------------------------------------------------------------------- */
 
 IO_TEST(a_body_is_read_as_it_comes)
@@ -476,6 +555,31 @@ IO_TEST(a_body_that_its_handler_does_not_read_is_skipped_up_to_a_limit)
     EXPECT_ANSWER(200, "ignored", answer);
     EXPECT(!answer.keep_alive);
     EXPECT(client_is_ended(&client));
+    close_both(&service, &client);
+}
+
+IO_TEST(a_request_hidden_in_a_body_that_is_not_read_is_never_answered)
+{
+    static const char *const bodies[] = {"5\r\nhelloXX" GET("/end"), "+5\r\nhello\r\n" GET("/end")};
+    struct service service;
+    struct client client;
+    weir_http_server_options options = {.limits.body_discard_max = 50000};
+    REQUIRE(open_both(&service, &client, &options));
+    for (int i = 0; i < 3; i++) {
+        client_send(&client, "POST /ignore HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n");
+        if (i < 2) {
+            client_send(&client, bodies[i]);
+        } else { /* longer than what is skipped */
+            client_send(&client, "186a0\r\n");
+            client_send_bytes(&client, block, sizeof block);
+            client_send(&client, "\r\n0\r\n\r\n" GET("/end"));
+        }
+        EXPECT_ANSWER(200, "ignored", client_answer(&client));
+        EXPECT(client_is_ended(&client));
+        EXPECT_EQ(0, seen.ended);
+        client_close(&client);
+        REQUIRE(client_open(&client, &service));
+    }
     close_both(&service, &client);
 }
 

@@ -147,8 +147,8 @@ static void read_length(struct client *client, struct answer *answer, uint64_t l
 static void read_chunked(struct client *client, struct answer *answer)
 {
     struct weir__http_chunked chunked = {0};
-    char *body = malloc(1);
-    size_t size = 0;
+    size_t size = 0, capacity = 4096;
+    char *body = malloc(capacity);
     int rc = 0;
     answer->chunked = true;
     while (rc == 0) {
@@ -161,7 +161,8 @@ static void read_chunked(struct client *client, struct answer *answer)
         EXPECT(rc >= 0);
         if (rc < 0)
             break;
-        body = realloc(body, size + piece.size + 1);
+        while (size + piece.size > capacity)
+            body = realloc(body, capacity *= 2);
         if (piece.size > 0)
             memcpy(body + size, piece.data, piece.size);
         size += piece.size;
