@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <weir/group.h>
 #include <weir/scope.h>
@@ -252,18 +253,29 @@ IO_TEST(a_listener_that_is_closed_ends_its_accepting_and_nothing_else)
     service_close(&service);
 }
 
-IO_TEST(a_connection_may_be_handed_over)
+static int show_peer(weir_request *request)
+{
+    return weir_respond_text(request, 200, weir_request_peer(request));
+}
+static const weir_route peer_routes[] = {WEIR_GET("/peer", show_peer), {0}};
+
+IO_TEST(a_connection_that_is_there_already_is_served)
 {
     struct service service;
-    REQUIRE(service_open(&service, routes, NULL));
-    EXPECT_EQ(0, conn_count(&service));
-    weir_http_server_drain(service.server);
-    struct service other;
-    REQUIRE(service_open(&other, routes, NULL));
+    int ends[2];
+    REQUIRE(service_open(&service, peer_routes, NULL));
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    EXPECT_RC(0, weir_http_server_adopt(service.server, ends[0]));
+    EXPECT_EQ(1, conn_count(&service));
     struct client client;
-    REQUIRE(client_open(&client, &other));
-    EXPECT_EQ(200, client_ask(&client, GET("/")).status);
+    REQUIRE(client_take(&client, ends[1]));
+    EXPECT_ANSWER(200, "unix", client_ask(&client, GET("/peer")));
     client_close(&client);
-    service_close(&other);
+    weir_http_server_drain(service.server);
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    EXPECT_RC(-ESHUTDOWN, weir_http_server_adopt(service.server, ends[0]));
+    REQUIRE(client_take(&client, ends[1]));
+    EXPECT(client_is_ended(&client)); /* it was taken, and closed */
+    client_close(&client);
     service_close(&service);
 }

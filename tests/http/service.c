@@ -52,13 +52,25 @@ uint64_t service_limit_count(const struct service *service, weir_http_limit limi
     return stats.limit_count[limit];
 }
 
-bool client_open(struct client *client, const struct service *service)
+static void init_client(struct client *client)
 {
     *client = (struct client){0};
     client->arena = weir_arena_new(WEIR_UNLIMITED);
     client->capacity = 4096;
     client->data = malloc(client->capacity);
+}
+
+bool client_open(struct client *client, const struct service *service)
+{
+    init_client(client);
     EXPECT_RC(0, weir_connect_address(&service->address, NULL, &client->conn));
+    return client->conn != NULL;
+}
+
+bool client_take(struct client *client, int fd)
+{
+    init_client(client);
+    EXPECT_RC(0, weir__net_conn_open(fd, NULL, 10 * WEIR_SEC, 10 * WEIR_SEC, &client->conn));
     return client->conn != NULL;
 }
 

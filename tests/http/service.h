@@ -46,6 +46,7 @@ struct answer {
 };
 
 bool client_open(struct client *client, const struct service *service);
+bool client_take(struct client *client, int fd); /* of a connection that is there already */
 void client_close(struct client *client);
 void client_reset(struct client *client); /* the server hears a reset */
 void client_send(struct client *client, const char *text);
