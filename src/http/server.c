@@ -289,7 +289,7 @@ static int set_time(int64_t *limit_ns, int64_t otherwise_ns)
 static size_t connections_default(void)
 {
     size_t descriptors = (size_t)weir__sys_raise_fd_limit();
-    size_t most = descriptors / 100 * DESCRIPTORS_PERCENT;
+    size_t most = descriptors * DESCRIPTORS_PERCENT / 100;
     return most > 0 && most < 10000 ? most : 10000;
 }
 
