@@ -167,7 +167,7 @@ typedef enum weir_http_limit {
  * WEIR_FOREVER.
  */
 typedef struct weir_http_limits {
-    size_t connections_max;        /* 10,000, and at most 80 % of the descriptors */
+    size_t connections_max;        /* 10,000; at most 80 % of the descriptors, and all but 32 */
     size_t in_flight_max;          /* 2,048 requests being handled */
     size_t line_bytes_max;         /* 8 KiB: method, target and version */
     size_t head_bytes_max;         /* 32 KiB: all fields */

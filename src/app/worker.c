@@ -201,9 +201,14 @@ static size_t share_of(size_t whole, unsigned count)
 /* Limits of the process, a share for each worker. */
 static void share_limits(const weir_app *app, weir_http_limits *limits)
 {
-    enum { CONNECTIONS = 10000, IN_FLIGHT = 2048, PERCENT_OF_DESCRIPTORS = 80 };
+    enum { CONNECTIONS = 10000, IN_FLIGHT = 2048, PERCENT_OF_DESCRIPTORS = 80, KEPT_MIN = 32 };
     if (limits->connections_max == 0) {
-        size_t most = (size_t)weir__sys_raise_fd_limit() / 100 * PERCENT_OF_DESCRIPTORS;
+        size_t descriptors = (size_t)weir__sys_raise_fd_limit();
+        size_t kept = descriptors - descriptors * PERCENT_OF_DESCRIPTORS / 100;
+        if (kept < KEPT_MIN) // listeners, loops, files: without them nobody is let in
+            kept = KEPT_MIN;
+        size_t least = descriptors / 4;
+        size_t most = descriptors > kept + least ? descriptors - kept : least;
         limits->connections_max = most > 0 && most < CONNECTIONS ? most : CONNECTIONS;
     }
     if (limits->in_flight_max == 0)

@@ -26,6 +26,7 @@ enum {
     FREE_REQUESTS_MAX = 64,
     FREE_CONNS_MAX = 1024, /* 512 KiB */
     DESCRIPTORS_PERCENT = 80,
+    DESCRIPTORS_KEPT_MIN = 32,
     SERVER_HEADER_MAX = 64,
 };
 _Static_assert(WEIR__HTTP_COMMON_BYTES >= 6 + WEIR__HTTP_DATE_BYTES + 2 + 8 + SERVER_HEADER_MAX + 2,
@@ -289,7 +290,11 @@ static int set_time(int64_t *limit_ns, int64_t otherwise_ns)
 static size_t connections_default(void)
 {
     size_t descriptors = (size_t)weir__sys_raise_fd_limit();
-    size_t most = descriptors * DESCRIPTORS_PERCENT / 100;
+    size_t kept = descriptors - descriptors * DESCRIPTORS_PERCENT / 100;
+    if (kept < DESCRIPTORS_KEPT_MIN) // listeners, loops, files: without them nobody is let in
+        kept = DESCRIPTORS_KEPT_MIN;
+    size_t least = descriptors / 4;
+    size_t most = descriptors > kept + least ? descriptors - kept : least;
     return most > 0 && most < 10000 ? most : 10000;
 }
 
