@@ -1,12 +1,16 @@
 /*
  * main.c - linkcheck: checks lists of URLs concurrently and keeps the results
  */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "linkcheck.h"
 
 static struct settings settings;
+static int folder_lock; /* of --data */
 
 static const weir_app_option options[] = {
     WEIR_APP_OPTION(struct settings, data, .value = "DIR", .or_else = "linkcheck-data",
@@ -49,24 +53,35 @@ static int work(weir_app_worker *worker)
     return rc;
 }
 
-/* A job: it blocks a thread of the pool, not the loop. */
-static int make_folder(void *arg)
+/* A job: it blocks a thread of the pool, not the loop. The lock is the process's until it ends, in
+ * whatever way: two services would call each other's checks interrupted. */
+static int claim_folder(void *arg)
 {
     const char *path = arg;
-    if (mkdir(path, 0750) == 0 || errno == EEXIST)
+    if (mkdir(path, 0750) < 0 && errno != EEXIST)
+        return weir_fail(-errno, "--data %s: the folder cannot be made: %s", path, strerror(errno));
+    folder_lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder_lock < 0)
+        return weir_fail(-errno, "--data %s: the folder cannot be opened: %s", path,
+                         strerror(errno));
+    if (flock(folder_lock, LOCK_EX | LOCK_NB) == 0)
         return 0;
-    return weir_fail(-errno, "--data %s: the folder cannot be made: %s", path, strerror(errno));
+    int rc = -errno;
+    close(folder_lock);
+    if (rc == -EWOULDBLOCK)
+        return weir_fail(-EBUSY, "--data %s: the folder is used by another linkcheck", path);
+    return weir_fail(rc, "--data %s: the folder cannot be locked: %s", path, strerror(-rc));
 }
 
 static int lifespan(weir_app *app)
 {
     weir_sqlite *db;
-    int rc = weir_offload(NULL, make_folder, (void *)(uintptr_t)settings.data);
+    int rc = weir_offload(NULL, claim_folder, (void *)(uintptr_t)settings.data);
     if (rc < 0)
         return rc;
     rc = store_open(settings.data, &db);
     if (rc < 0)
-        return rc;
+        goto unlock;
     rc = store_recover(db);
     if (rc > 0)
         weir_log_warn("checks were cut when the service ended last time; they are interrupted now",
@@ -77,6 +92,9 @@ static int lifespan(weir_app *app)
     }
     /* Requests and checks have ended: nobody uses the database any more. */
     weir_sqlite_close(db);
+
+unlock:
+    close(folder_lock);
     return rc;
 }
 

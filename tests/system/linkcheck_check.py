@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -198,7 +199,7 @@ def wait_for(condition, seconds, what):
 
 
 class Service:
-    def __init__(self, *options, data=None):
+    def __init__(self, *options, data=None, files=None):
         self.folder = data or tempfile.mkdtemp(prefix="weir-linkcheck-")
         self.keep = data is not None
         self.log_path = tempfile.mktemp(prefix="weir-log-")
@@ -208,6 +209,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                preexec_fn=files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))),
             )
         try:
             self.port = wait_for(self.find_port, 20, "the start-up line")
@@ -478,6 +480,42 @@ def an_upload_that_is_no_list_is_refused_and_leaves_nothing_behind(service):
     expect(code == 202 and json.loads(data)["total"] == 1000, code, data[:300])
     view = service.wait_end(json.loads(data)["id"], 30)
     expect(len(view["results"]) == 1000, view["status"], len(view["results"]))
+
+
+@case
+def with_few_descriptors_silent_connections_make_room():
+    service = Service(files=80)
+    crowd = []
+    try:
+        for _ in range(200):
+            crowd.append(socket.create_connection((HERE, service.port), timeout=5))
+        began = time.monotonic()
+        for _ in range(5):
+            expect(service.call("GET", "/livez", timeout=5)[0] == 200)
+        took = time.monotonic() - began
+        expect(took < 2 * SLOW, "five probes took", took, service.log()[-2000:])
+    finally:
+        for connection in crowd:
+            connection.close()
+        service.close()
+
+
+@case
+def a_folder_belongs_to_one_service():
+    first = Service()
+    try:
+        try:
+            Service(data=first.folder).close()
+        except Failed as failed:
+            expect("is used by another" in str(failed), failed)
+        else:
+            raise Failed("a second service started on the same folder")
+        expect(first.call("GET", "/livez")[0] == 200)
+        first.signal(signal.SIGKILL)
+        first.wait_exit(5)
+        Service(data=first.folder).close()
+    finally:
+        first.close()
 
 
 @with_service()
