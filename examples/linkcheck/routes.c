@@ -48,8 +48,8 @@ WEIR_HANDLER(delete_check, weir_none, check_summary)
         return not_found(request, id);
     /* Shown already but not registered yet, or over but still being stored: an instant. */
     if (rc == 0 && !asked && strcmp(out->status, "running") == 0)
-        return weir_http_problem(request, 409,
-                                 "check %lld is just beginning or ending: ask again", (long long)id);
+        return weir_http_problem(request, 409, "check %lld is just beginning or ending: ask again",
+                                 (long long)id);
     if (rc == 0 && !asked)
         return weir_http_problem(request, 409,
                                  "check %lld is %s already: only a running one can be "

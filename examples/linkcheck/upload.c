@@ -102,7 +102,8 @@ static int start_from_file(weir_request *request, const char *path, check_starte
     /* The longest list that is allowed, as JSON and read back, is more than a request may hold. */
     weir_arena *arena = weir_arena_new(LIST_ARENA_BYTES_MAX);
     if (memchr(bytes.data, '\0', bytes.size) != NULL)
-        rc = weir_http_problem(request, 422, "the list of URLs has a NUL byte in it: it is no text");
+        rc =
+            weir_http_problem(request, 422, "the list of URLs has a NUL byte in it: it is no text");
     else if (arena == NULL)
         rc = -ENOMEM;
     else

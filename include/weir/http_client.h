@@ -7,8 +7,9 @@
  *     weir_http_response *response;
  *     rc = weir_http_get(client, "http://example.com/", &response);
  *     if (rc < 0)
- *         return rc;                          // weir_failure_message(rc) says what happened, and where
- *     printf("%d, %zu bytes\n", weir_http_response_status(response), weir_http_response_body(response).size);
+ *         return rc;                  // weir_failure_message(rc) says what happened, and where
+ *     weir_str body = weir_http_response_body(response);
+ *     printf("%d, %zu bytes\n", weir_http_response_status(response), body.size);
  *     weir_http_response_free(response);
  *
  * Every wait has a limit: connecting (5 s), a silent peer (10 s), the whole call (30 s), a place in

@@ -11,7 +11,7 @@
  *
  * What a member may be, and what it is in JSON:
  *
- *     bool, int, long, int8_t … uint64_t      true, 12; a number with fraction or exponent is refused
+ *     bool, int, long, int8_t … uint64_t      true, 12; with a fraction or exponent it is refused
  *     float, double                           any number
  *     char *, const char *                    a string, UTF-8, ends with NUL, none inside
  *     WEIR_OPT(int32_t)                       a number or null; {bool present; int32_t value;}
