@@ -81,6 +81,30 @@ static const char *final_status(const struct job *job, int rc)
     return running_was_cancelled(job->running) ? "cancelled" : "interrupted";
 }
 
+/* How a check ended is stored under a shield, since its task may be cancelled by now. A disk that
+ * is full may not be for long: it is tried again until the service stops; whatever is still
+ * `running` in the database then is `interrupted` at the next start. */
+static int store_end(struct job *job, const char *status)
+{
+    const weir_app *app = weir_app_worker_app(weir_app_worker_self());
+    int rc;
+    bool told = false;
+    do {
+        rc = 0;
+        WEIR_SHIELD(rc, 10 * WEIR_SEC)
+        {
+            rc = store_end_check(job->db, job->id, status);
+            if (rc < 0 && !told)
+                weir_log_error("the end of a check cannot be stored; trying again",
+                               WEIR_KV("check", job->id), WEIR_KV("why", weir_failure_message(rc)));
+            told = true;
+            if (rc < 0 && !weir_app_stopping(app))
+                weir_ignore(weir_sleep(WEIR_SEC), "the next try may come sooner");
+        }
+    } while (rc < 0 && !weir_app_stopping(app));
+    return rc;
+}
+
 struct run_check {
     struct job *job;
 };
@@ -94,12 +118,7 @@ static int run_check(struct run_check *a)
         running_set_token(job->running, token);
         rc = check_all(job);
     }
-    /* However it ended, how it ended is stored; a shield, since we may be cancelled by now. */
-    int stored = 0;
-    WEIR_SHIELD(stored, 5 * WEIR_SEC)
-    {
-        stored = store_end_check(job->db, job->id, final_status(job, rc));
-    }
+    int stored = store_end(job, final_status(job, rc));
     running_remove(job->running);
     running_release(job->running);
     free(job);
