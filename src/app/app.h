@@ -125,7 +125,7 @@ struct weir_app_worker {
     int rc; /* of ENDED, written before that state */
     char message[WEIR__APP_MESSAGE_BYTES];
     struct weir__thread thread;
-    bool has_thread;
+    bool begun;                            /* its thread (worker 0: its task) was started */
     struct weir__app_route_counts *routes; /* one for each, and one for requests without */
     uint64_t requests_ended;               /* this and all below: one writer, see weir__app_add() */
     uint64_t requests_cut;                 /* after the cancel, failed or cut */
@@ -141,6 +141,8 @@ struct weir_app_worker {
     weir_group *background;
     weir_task *main_task;
     weir_task *keeper_task;
+    int keeper_rc;
+    bool keeper_ended;
     weir_task *quiet_waiter; /* waits until no background task runs */
     weir_scope *serve_scope; /* while it serves */
     weir_event go, drain, over;
@@ -208,6 +210,7 @@ struct weir_app {
 
     /* main.c */
     weir_task *main_task;
+    int first_failed; /* atomic: 1 + the index of the worker that failed first; 0: none did */
     weir_group *worker_group; /* worker 0's serving beside the lifespan */
     bool serve_called;
     int exit_status; /* 0 until something was cut */

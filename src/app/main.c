@@ -213,8 +213,8 @@ static void conclude(weir_app *app, int rc)
     }
     if (rc >= 0 || (rc == -EINTR && app->exit_status != 0))
         return;
-    weir_log_error(app->serve_called ? "the service failed" : "cannot start",
-                   WEIR_KV("name", app->name), WEIR_KV("code", weir_code_name(rc)),
+    weir_log_error(app->started ? "the service failed" : "cannot start", WEIR_KV("name", app->name),
+                   WEIR_KV("code", weir_code_name(rc)),
                    WEIR_KV("message", weir_failure_message(rc)));
     if (app->exit_status != WEIR__APP_EXIT_STUCK)
         app->exit_status = WEIR__APP_EXIT_FAILED;
@@ -253,9 +253,11 @@ static int main_task(void *arg)
 static void say_no_loop(const weir_app *app, int rc)
 {
     const char *backend = app->settings.backend;
+    bool denied = backend != NULL && strcmp(backend, "uring") == 0 &&
+                  (rc == -EPERM || rc == -EACCES || rc == -ENOSYS);
     weir_log_error(
         "cannot start", WEIR_KV("name", app->name), WEIR_KV("code", weir_code_name(rc)),
-        WEIR_KV("message", backend != NULL && strcmp(backend, "uring") == 0
+        WEIR_KV("message", denied
                                ? "io_uring is denied here (kernel.io_uring_disabled, or a seccomp "
                                  "profile); leave --backend out, or give --backend epoll"
                                : weir_code_text(rc)));

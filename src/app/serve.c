@@ -14,13 +14,23 @@
 
 /* --- starting --------------------------------------------------------------------------------- */
 
+/* Its record has its result. */
+static void set_ended(weir_app_worker *worker)
+{
+    int none = 0;
+    if (worker->rc < 0 && worker->rc != -EINTR)
+        __atomic_compare_exchange_n(&worker->app->first_failed, &none, (int)worker->index + 1,
+                                    false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    weir__app_worker_set_state(worker, WEIR__APP_ENDED);
+}
+
 static int worker_task(void *arg)
 {
     weir_app_worker *worker = arg;
-    int rc = weir__app_worker_main(worker);
+    weir_ignore(weir__app_worker_main(worker), "the record of the worker has it");
     if (worker->index == 0)
-        weir__app_worker_set_state(worker, WEIR__APP_ENDED);
-    return rc < 0 ? 0 : rc; /* the record of the worker has it */
+        set_ended(worker);
+    return 0;
 }
 
 static void *run_thread(void *arg)
@@ -33,7 +43,7 @@ static void *run_thread(void *arg)
         worker->rc = rc;
         snprintf(worker->message, sizeof worker->message, "its loop: %s", weir_code_text(rc));
     }
-    weir__app_worker_set_state(worker, WEIR__APP_ENDED);
+    set_ended(worker);
     return NULL;
 }
 
@@ -42,13 +52,11 @@ static int start_threads(weir_app *app)
     for (unsigned i = 1; i < app->worker_count; i++) {
         weir_app_worker *worker = &app->workers[i];
         int rc = weir__base_thread_start(&worker->thread, worker->name, run_thread, worker);
-        if (rc < 0) {
-            weir__app_worker_set_state(worker, WEIR__APP_ENDED);
+        if (rc < 0)
             return weir_fail(rc,
                              "the thread of worker %u could not be started: %s; try --workers %u",
                              i, weir_code_text(rc), i);
-        }
-        worker->has_thread = true;
+        worker->begun = true;
     }
     return 0;
 }
@@ -61,11 +69,8 @@ static int start_workers(weir_app *app)
         return rc;
     rc = weir_spawn_with(app->worker_group, &(weir_spawn_options){.name = app->workers[0].name},
                          worker_task, &app->workers[0], NULL);
-    if (rc < 0) {
-        weir__app_worker_set_state(&app->workers[0], WEIR__APP_ENDED);
-        return rc;
-    }
-    return start_threads(app);
+    app->workers[0].begun = rc == 0;
+    return rc < 0 ? rc : start_threads(app);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
@@ -106,7 +111,7 @@ static void command_all(weir_app *app, enum weir__app_command_kind kind)
 static void join_workers(weir_app *app)
 {
     for (unsigned i = 1; i < app->worker_count; i++)
-        if (app->workers[i].has_thread)
+        if (app->workers[i].begun)
             weir__base_thread_join(&app->workers[i].thread);
     weir_ignore(weir_group_close(app->worker_group, 0), "the record of the worker has its result");
     app->worker_group = NULL;
@@ -114,15 +119,14 @@ static void join_workers(weir_app *app)
 
 /* --- start-up that came to nothing ------------------------------------------------------------ */
 
+/* Of the worker that failed first: the others were stopped because of it. */
 static int worker_failure(weir_app *app, int otherwise)
 {
-    for (unsigned i = 0; i < app->worker_count; i++) {
-        const weir_app_worker *worker = &app->workers[i];
-        if (weir__app_worker_state_of(worker) == WEIR__APP_ENDED && worker->rc < 0 &&
-            worker->rc != -EINTR)
-            return weir_fail(worker->rc, "worker %u: %s", i, worker->message);
-    }
-    return otherwise;
+    int failed = __atomic_load_n(&app->first_failed, __ATOMIC_ACQUIRE);
+    if (failed == 0)
+        return otherwise;
+    const weir_app_worker *worker = &app->workers[failed - 1];
+    return weir_fail(worker->rc, "worker %u: %s", worker->index, worker->message);
 }
 
 /* A thread that has not begun to run has no ear yet; it is asked again until all have ended. */
@@ -131,7 +135,7 @@ static void end_workers(weir_app *app)
     uint64_t seen = weir_shared_event_count(app->changed);
     for (unsigned i = 0; i < app->worker_count; i++) {
         weir_app_worker *worker = &app->workers[i];
-        while (weir__app_worker_state_of(worker) != WEIR__APP_ENDED) {
+        while (worker->begun && weir__app_worker_state_of(worker) != WEIR__APP_ENDED) {
             command_all(app, WEIR__APP_DRAIN);
             command_all(app, WEIR__APP_CANCEL);
             weir_ignore(weir_shared_event_wait(app->changed, seen, &seen),

@@ -23,7 +23,7 @@
 
 #define GRACE_NS (2 * WEIR_SEC)
 #define LOG_PATIENCE_NS (WEIR_SEC / 2)
-enum { NOTE_STOP = 0, NOTE_QUIT = -1, SIGNALS_MAX = 3 };
+enum { NOTE_STOP = 0, NOTE_QUIT = -1, SIGNALS_MAX = 3, WRITES_MAX = 3 };
 
 /* One write, less than PIPE_BUF: never torn. */
 struct note {
@@ -52,8 +52,9 @@ static void send_note(int what, int pid)
 {
     struct note note = {what, pid};
     int fd = __atomic_load_n(&note_fd, __ATOMIC_ACQUIRE);
-    if (fd >= 0)
-        weir_ignore(weir__sys_write(fd, &note, sizeof note), "a full pipe holds notes enough");
+    ssize_t rc = -EBADF;
+    for (int i = 0; i < WRITES_MAX && fd >= 0 && rc < 0 && rc != -EAGAIN; i++)
+        rc = weir__sys_write(fd, &note, sizeof note); /* full: it holds notes enough */
 }
 
 static void on_signal(int number, siginfo_t *info, void *context)

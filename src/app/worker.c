@@ -291,15 +291,19 @@ static int keep(void *arg)
 {
     weir_app_worker *worker = arg;
     worker->keeper_task = weir__core_task();
-    return weir__app_keep_background(worker);
+    int rc = weir__app_keep_background(worker);
+    worker->keeper_rc = rc;
+    worker->keeper_ended = true;
+    return 0;
 }
 
+/* The keeper's first step opens the group. */
 static int open_background(weir_app_worker *worker, weir_group *group)
 {
     int rc = weir_spawn_with(group, &(weir_spawn_options){.name = "background tasks"}, keep, worker,
                              NULL);
     while (rc == 0 && worker->background == NULL)
-        rc = weir_yield(); /* its first step opens the group */
+        rc = worker->keeper_ended ? worker->keeper_rc : weir_yield();
     return rc;
 }
 
