@@ -15,6 +15,18 @@
 #include "tests/app/both.h"
 #include "tests/app/service.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define SLOW 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SLOW 1
+#endif
+#endif
+#ifdef SLOW
+enum { STEP = 7 }; /* a process with it takes half a second */
+#else
+enum { STEP = 1 };
+#endif
 enum { RUNS_MAX = 5000, STUCK_S = 20 };
 
 struct stop_it {
@@ -67,7 +79,7 @@ static int run_in_process(enum weir__fault_point point, uint64_t nth, int rc, co
 /* Returns how many faults there were. */
 static int fail_each(enum weir__fault_point point, int rc, const char *backend)
 {
-    for (int nth = 1; nth < RUNS_MAX; nth++) {
+    for (int nth = 1; nth < RUNS_MAX; nth += STEP) {
         int status = run_in_process(point, (uint64_t)nth, rc, backend);
         if (status == 2)
             return nth - 1;
