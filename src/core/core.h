@@ -86,6 +86,11 @@ struct weir__detail {
     char message[200];
 };
 
+/* What most tasks never need; made when it is first used, released with the task. */
+struct weir__extra {
+    struct weir__detail *detail; /* what weir_fail() said last */
+};
+
 struct weir_task {
     weir_scope scope; /* the bottom one: a child of its group's */
     weir_task_fn *fn;
@@ -94,9 +99,9 @@ struct weir_task {
     struct weir__list sibling;
     weir_scope *active; /* the innermost scope */
     const char *name;
-    const void *spawn_place; /* weir_site or code address, see WEIR__TASK_SITE */
-    weir__abort_fn *abort;   /* ends the current wait early; NULL when it cannot */
-    struct weir__detail *detail;
+    const void *spawn_place;      /* weir_site or code address, see WEIR__TASK_SITE */
+    weir__abort_fn *abort;        /* ends the current wait early; NULL when it cannot */
+    struct weir__extra *extra;    /* NULL until something of it is used */
     weir_failures *last_failures; /* of the group closed last; causes of what is returned next */
     uint32_t index;
     uint8_t flags;
@@ -372,6 +377,11 @@ static inline void weir__token_detach(weir_scope *scope)
         weir__token_detach_now(scope);
 }
 
+/* --- tasks' inside ---------------------------------------------------------------------------- */
+
+/* The task's extra, made when it has none; NULL: no memory. */
+struct weir__extra *weir__task_extra(weir_task *task);
+
 /* --- groups' inside --------------------------------------------------------------------------- */
 
 weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options);
@@ -387,15 +397,10 @@ void weir__group_child_started(weir_group *group, weir_task *task);
 
 int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code);
 void weir__failures_discard(weir_failures *failures, bool report_rest);
-void weir__failure_drop_detail_now(weir_task *task);
 static inline struct weir__detail *weir__failure_detail(weir_task *task, int code)
 {
-    return task->detail != NULL && task->detail->code == code ? task->detail : NULL;
-}
-static inline void weir__failure_drop_detail(weir_task *task)
-{
-    if (__builtin_expect(task->detail != NULL, 0))
-        weir__failure_drop_detail_now(task);
+    struct weir__detail *detail = task->extra == NULL ? NULL : task->extra->detail;
+    return detail != NULL && detail->code == code ? detail : NULL;
 }
 /* The task closes another group, or has ended: what nobody saw of its last set is reported. */
 static inline void weir__failure_settle_last(weir_task *task)

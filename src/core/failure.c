@@ -22,12 +22,19 @@
 
 _Thread_local struct weir__detail *weir__job_detail;
 
+/* Where the task's text goes; NULL: no memory. */
+static struct weir__detail *detail_of(weir_task *task)
+{
+    struct weir__extra *extra = weir__task_extra(task);
+    if (extra != NULL && extra->detail == NULL)
+        extra->detail = weir__base_alloc(sizeof *extra->detail);
+    return extra == NULL ? NULL : extra->detail;
+}
+
 int(weir_fail)(int code, const char *format, ...)
 {
     weir_task *task = weir__core_task();
-    struct weir__detail *detail = task == NULL ? weir__job_detail : task->detail;
-    if (detail == NULL && task != NULL)
-        detail = task->detail = weir__base_alloc(sizeof *detail);
+    struct weir__detail *detail = task == NULL ? weir__job_detail : detail_of(task);
     if (detail == NULL)
         return code; /* the code itself is not lost */
     va_list args;
@@ -42,16 +49,15 @@ int(weir_fail)(int code, const char *format, ...)
     return code;
 }
 
-void weir__failure_drop_detail_now(weir_task *task)
-{
-    weir__base_free(task->detail);
-    task->detail = NULL;
-}
-
 void weir__failure_adopt(weir_task *task, struct weir__detail *detail)
 {
-    weir__base_free(task->detail);
-    task->detail = detail;
+    struct weir__extra *extra = weir__task_extra(task);
+    if (extra == NULL) {
+        weir__base_free(detail); /* the code itself is not lost */
+        return;
+    }
+    weir__base_free(extra->detail);
+    extra->detail = detail;
 }
 
 const char *weir_failure_message(int code)

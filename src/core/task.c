@@ -148,11 +148,26 @@ weir_task *weir__task_new(weir_loop *loop, weir_group *group, weir_task_fn *fn, 
     return task;
 }
 
+struct weir__extra *weir__task_extra(weir_task *task)
+{
+    if (task->extra == NULL)
+        task->extra = weir__base_alloc_zero(sizeof *task->extra);
+    return task->extra;
+}
+
+static void release_extra(weir_task *task)
+{
+    weir__base_free(task->extra->detail);
+    weir__base_free(task->extra);
+    task->extra = NULL;
+}
+
 static void release(weir_loop *loop, weir_task *task)
 {
     struct weir__hot *hot = &loop->hot[task->index];
     weir__token_detach(&task->scope);
-    weir__failure_drop_detail(task);
+    if (__builtin_expect(task->extra != NULL, 0))
+        release_extra(task);
     arg_free(loop, task->arg, task->arg_class);
     hot->state = WEIR_TASK_FREE;
     hot->generation++;
