@@ -24,7 +24,8 @@
  *     };
  *
  * A handler runs in a task of its own under a time limit. It returns 0, or a negative errno: then
- * the client gets 500 (a limit of time: 503) and the text of the error stays in the log. An answer
+ * the client gets 500 (a limit of time: 503 or 504; a full disk: 507) and the text of the error
+ * stays in the log. An answer
  * that was given before a failure is not sent. Memory of a request (weir_request_arena()) lives
  * until the answer is gone; a handler frees nothing.
  *
@@ -935,7 +936,8 @@ WEIR_API void weir_http_server_retire(weir_http_server *server);
 WEIR_API void weir_http_server_drain(weir_http_server *server);
 
 /**
- * Wait until no request is in flight and every answer is sent. Put a timeout around it.
+ * Wait until no request is in flight and every answer is sent. Put a timeout around it. Another
+ * task may close the server meanwhile: then there is nothing left to wait for.
  *
  * @param server  open; usually draining
  *

@@ -74,6 +74,7 @@ typedef struct weir_http_client_stats {
     uint64_t reused;    /* calls that found one open */
     uint64_t retried;   /* sent again, since a kept connection turned out dead */
     uint64_t failed;
+    uint64_t gave_way; /* idle connections closed, so that a listener of this loop could accept */
 } weir_http_client_stats;
 
 WEIR_BEGIN_DECLS

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -414,6 +416,17 @@ int weir__sys_getsockopt_int(int fd, int level, int option, int *out_value)
         CALL(rc, getsockopt(fd, level, option, &value, &size));
     if (rc == 0)
         *out_value = value;
+    return rc;
+}
+
+int weir__sys_unsent_bytes(int fd, int *out_bytes)
+{
+    int rc = fault();
+    int bytes = 0;
+    if (rc == 0)
+        CALL(rc, ioctl(fd, SIOCOUTQ, &bytes));
+    if (rc == 0)
+        *out_bytes = bytes;
     return rc;
 }
 

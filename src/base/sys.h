@@ -74,6 +74,8 @@ int weir__sys_setsockopt_int(int fd, int level, int option, int value) WEIR_MUST
 /* From now on a close drops what is unsent, and the peer hears a reset instead of an end. */
 int weir__sys_reset_on_close(int fd) WEIR_MUST_CHECK;
 int weir__sys_getsockopt_int(int fd, int level, int option, int *out_value) WEIR_MUST_CHECK;
+/* Bytes that the kernel took and the peer has not acknowledged (TCP) or read (Unix sockets). */
+int weir__sys_unsent_bytes(int fd, int *out_bytes) WEIR_MUST_CHECK;
 int weir__sys_getsockname(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_MUST_CHECK;
 int weir__sys_getpeername(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_MUST_CHECK;
 

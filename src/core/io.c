@@ -76,7 +76,7 @@ int weir__io_send_all(int fd, const void *data, size_t size, size_t *out_sent)
     return rc;
 }
 
-static void skip_sent(struct msghdr *message, size_t sent)
+void weir__io_skip_sent(struct msghdr *message, size_t sent)
 {
     while (message->msg_iovlen > 0 && sent >= message->msg_iov->iov_len) {
         sent -= message->msg_iov->iov_len;
@@ -94,7 +94,7 @@ int weir__io_sendv_all(int fd, struct iovec *parts, int count, size_t *out_sent)
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
     size_t sent = 0;
     int rc = 0;
-    skip_sent(&message, 0);
+    weir__io_skip_sent(&message, 0);
     while (message.msg_iovlen > 0) {
         struct weir__op op = {.kind = WEIR__OP_SENDMSG, .fd = fd, .message = &message};
         ssize_t n = weir__io_run(&op);
@@ -103,7 +103,7 @@ int weir__io_sendv_all(int fd, struct iovec *parts, int count, size_t *out_sent)
             break;
         }
         sent += (size_t)n;
-        skip_sent(&message, (size_t)n);
+        weir__io_skip_sent(&message, (size_t)n);
     }
     if (out_sent != NULL)
         *out_sent = sent;

@@ -22,6 +22,8 @@ ssize_t weir__io_send(int fd, const void *data, size_t size) WEIR_MUST_CHECK; /*
 /* All of it; *out_sent is exact on every return (O6). 0 or a negative errno. */
 int weir__io_send_all(int fd, const void *data, size_t size, size_t *out_sent) WEIR_MUST_CHECK;
 int weir__io_sendv_all(int fd, struct iovec *parts, int count, size_t *out_sent) WEIR_MUST_CHECK;
+/* Not a checkpoint: moves a message behind what a short send took, and behind empty parts. */
+void weir__io_skip_sent(struct msghdr *message, size_t sent);
 /* A connected descriptor of the caller's; the result wins over a cancellation, so none leaks
  * (O5). */
 int weir__io_accept(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_MUST_CHECK;

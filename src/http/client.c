@@ -79,9 +79,7 @@ int weir_http_client_open(const weir_http_client_options *options, weir_http_cli
         return -ENOMEM;
     client->loop = weir__core_loop();
     client->limits = limits;
-    weir__list_init(&client->origins);
-    weir__list_init(&client->idle);
-    weir__list_init(&client->waiters);
+    weir__client_pool_open(client);
     weir__ledger_add(&client->entry, "HTTP client", __builtin_return_address(0), close_left_open);
     *out_client = client;
     return 0;

@@ -41,6 +41,7 @@ struct weir_http_client {
     size_t places_taken;
     size_t exchanges_open;
     struct weir__alarm sweep;
+    struct weir__net_spare spare; /* idle connections give way to new ones of a listener */
     weir_http_client_stats stats;
 };
 
@@ -52,6 +53,7 @@ int weir__client_acquire(weir_http_client *client, const char *host, uint16_t po
                          struct weir__client_conn **out_conn) WEIR_MUST_CHECK;
 /* Not a checkpoint. `reusable`: keep it for the next call. */
 void weir__client_release(weir_http_client *client, struct weir__client_conn *conn, bool reusable);
+void weir__client_pool_open(weir_http_client *client);
 void weir__client_pool_close(weir_http_client *client);
 
 /* --- exchange --------------------------------------------------------------------------------- */

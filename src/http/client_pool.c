@@ -316,8 +316,28 @@ void weir__client_release(weir_http_client *client, struct weir__client_conn *co
     forget_unused(client, origin);
 }
 
+static bool give_way(struct weir__net_spare *spare)
+{
+    weir_http_client *client = WEIR__CONTAINER(spare, weir_http_client, spare);
+    if (!drop_oldest_idle(client))
+        return false;
+    client->stats.gave_way++;
+    offer_places(client);
+    return true;
+}
+
+void weir__client_pool_open(weir_http_client *client)
+{
+    weir__list_init(&client->origins);
+    weir__list_init(&client->idle);
+    weir__list_init(&client->waiters);
+    client->spare.give_way = give_way;
+    weir__net_spare_add(&client->spare);
+}
+
 void weir__client_pool_close(weir_http_client *client)
 {
+    weir__net_spare_remove(&client->spare);
     while (drop_oldest_idle(client)) {
     }
     weir__core_alarm_clear(client->loop, &client->sweep);

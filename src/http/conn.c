@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "http/server.h"
+#include "net/net.h"
 
 enum {
     CROWDED_PERCENT = 80,   /* of connections_max: then idle ones are kept for a shorter time */
@@ -348,20 +349,35 @@ static void stream_ready(struct weir__stream *stream)
     }
 }
 
+int64_t weir__http_conn_look_ns(const struct weir__http_conn *conn)
+{
+    return weir__net_look_ns(conn->server->options.limits.write_timeout_ns);
+}
+
+/* What the kernel took counts when the peer has acknowledged it. Bytes of earlier sends may still
+ * be on their way, so this may be negative; it only grows. */
+static int64_t progress_of(const struct weir__http_conn *conn)
+{
+    int unsent;
+    if (weir__sys_unsent_bytes(weir__stream_fd(&conn->stream), &unsent) < 0)
+        unsent = 0;
+    return (int64_t)conn->out->sender.sent - unsent;
+}
+
 /* The peer takes nothing: true when that was too long, and the connection is at its end. */
 static bool stalled(struct weir__http_conn *conn, int64_t *next_ns)
 {
     if (!conn->sending || conn->sending_own)
         return false;
-    const struct weir__sender *sender = &conn->out->sender;
     int64_t timeout_ns = conn->server->options.limits.write_timeout_ns;
-    if (sender->sent != conn->sending_seen) {
-        conn->sending_seen = sender->sent;
+    int64_t progress = progress_of(conn);
+    if (!conn->sending_looked || progress > conn->sending_seen) {
+        conn->sending_looked = true;
+        conn->sending_seen = progress;
         conn->sending_since_ns = now_of(conn);
     }
-    int64_t deadline_ns = weir__base_add_ns(conn->sending_since_ns, timeout_ns);
-    if (deadline_ns > now_of(conn)) {
-        *next_ns = deadline_ns < *next_ns ? deadline_ns : *next_ns;
+    if (weir__base_add_ns(conn->sending_since_ns, timeout_ns) > now_of(conn)) {
+        *next_ns = weir__base_add_ns(now_of(conn), weir__http_conn_look_ns(conn));
         return false;
     }
     weir__http_limit_hit(conn->server, WEIR_HTTP_LIMIT_WRITE_STALL, conn);

@@ -327,6 +327,20 @@ static void tell_failure(struct weir_request *request, int rc)
         hooks->handler_failed(hooks->arg, request, rc, weir_failure_message(rc));
 }
 
+/* The client can make something of these; all others are our own business. */
+static int status_of_failure(int rc)
+{
+    switch (rc) {
+    case -ETIME: // a limit inside the handler: what it asked did not answer
+        return 504;
+    case -ENOSPC:
+    case -EDQUOT:
+        return 507;
+    default:
+        return 500;
+    }
+}
+
 /* A failure that no problem tells of yet. */
 static void answer_failure(struct weir_request *request, int rc)
 {
@@ -348,7 +362,7 @@ static void answer_failure(struct weir_request *request, int rc)
         request->arena.used_bytes * 10 >= request->arena.bytes_max * 9)
         weir__http_limit_hit(request->server, WEIR_HTTP_LIMIT_ARENA_BYTES, request->conn);
     tell_failure(request, rc);
-    weir__http_problem(request, rc == -ETIME ? 504 : 500, NULL, NULL, NULL);
+    weir__http_problem(request, status_of_failure(rc), NULL, NULL, NULL);
 }
 
 /* The client sees that something is missing. */

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "http/server.h"
+#include "net/net.h"
 
 enum { PARTS_MAX = 16 };
 
@@ -194,10 +195,9 @@ void weir__http_out_start(struct weir__http_conn *conn)
         if (weir__sender_start(&block->sender, weir__stream_fd(&conn->stream),
                                block->data + block->start, block->ready - block->start) == 0) {
             conn->sending_since_ns = conn->server->loop->now_ns;
-            conn->sending_seen = 0;
-            weir__http_conn_watch(conn,
-                                  weir__base_add_ns(conn->sending_since_ns,
-                                                    conn->server->options.limits.write_timeout_ns));
+            conn->sending_looked = false;
+            weir__http_conn_watch(
+                conn, weir__base_add_ns(conn->sending_since_ns, weir__http_conn_look_ns(conn)));
             return;
         }
         conn->sending = false;
@@ -255,39 +255,14 @@ int weir__http_out_wait(struct weir__http_conn *conn, bool taken)
 static ssize_t send_some(struct weir__http_conn *conn, struct msghdr *message)
 {
     weir_http_server *server = conn->server;
-    weir_scope limit = {0};
-    int64_t timeout_ns = server->options.limits.write_timeout_ns;
-    bool limited = timeout_ns != WEIR_FOREVER && !weir_cancelled();
-    int rc = limited ? weir_timeout_enter(&limit, timeout_ns) : 0;
-    if (rc < 0)
-        return rc;
-    struct weir__op op = {
-        .kind = WEIR__OP_SENDMSG, .fd = weir__stream_fd(&conn->stream), .message = message};
-    ssize_t sent = weir__io_run(&op);
-    if (limited) {
-        rc = weir_scope_leave(&limit, sent < 0 ? (int)sent : 0);
-        if (sent < 0)
-            sent = rc;
-    }
+    ssize_t sent = weir__net_send_some(weir__stream_fd(&conn->stream), message,
+                                       server->options.limits.write_timeout_ns, NULL);
     if (sent == -ETIME) {
         weir__http_limit_hit(server, WEIR_HTTP_LIMIT_WRITE_STALL, conn);
         conn->reset = true;
         return -ETIMEDOUT;
     }
     return sent;
-}
-
-static void skip_sent(struct msghdr *message, size_t sent)
-{
-    while (message->msg_iovlen > 0 && sent >= message->msg_iov->iov_len) {
-        sent -= message->msg_iov->iov_len;
-        message->msg_iov++;
-        message->msg_iovlen--;
-    }
-    if (message->msg_iovlen > 0) {
-        message->msg_iov->iov_base = (char *)message->msg_iov->iov_base + sent;
-        message->msg_iov->iov_len -= sent;
-    }
 }
 
 /* Sends all of the message; *sent_bytes is exact on every return. */
@@ -299,7 +274,7 @@ static int send_message(struct weir__http_conn *conn, struct msghdr *message, si
             return (int)sent;
         count_sent(conn, (size_t)sent);
         *sent_bytes += (size_t)sent;
-        skip_sent(message, (size_t)sent);
+        weir__io_skip_sent(message, (size_t)sent);
     }
     return 0;
 }

@@ -451,6 +451,7 @@ static int accept_connections(void *arg)
     while (rc == 0)
         rc = accept_one(acceptor);
     weir__list_remove(&acceptor->link);
+    weir__net_listener_release(acceptor->listener);
     weir__base_free(acceptor);
     weir_ignore(rc, "the listener was closed, or the server drains: no failure of this task");
     return 0;
@@ -471,6 +472,7 @@ int weir_http_server_listen(weir_http_server *server, weir_listener *listener)
         weir__base_free(acceptor);
         return rc;
     }
+    weir__net_listener_hold(listener); // it may be closed before the acceptor's first step
     weir__list_append(&server->acceptors, &acceptor->link);
     return 0;
 }
@@ -559,13 +561,23 @@ void weir_http_server_drain(weir_http_server *server)
             weir__base_add_ns(server->loop->now_ns, server->options.limits.drain_grace_ns));
 }
 
+/* Who still waits in wait_idle when the server is closed looks at it once more. */
+static void free_when_unused(weir_http_server *server)
+{
+    if (server->closed && server->user_count == 0)
+        weir__base_free(server);
+}
+
 int weir_http_server_wait_idle(weir_http_server *server)
 {
+    server->user_count++;
     int rc = weir__core_checkpoint();
     if (rc == 0 && server->working_count == 0)
         weir__core_completed_at_once();
     while (rc == 0 && server->working_count > 0)
         rc = weir__core_park_in(&server->quiet_waiters, WEIR_WAIT_OTHER, server);
+    server->user_count--;
+    free_when_unused(server);
     return rc;
 }
 
@@ -609,7 +621,8 @@ int weir_http_server_close(weir_http_server *server)
     weir__core_alarm_clear(server->loop, &server->flush_alarm);
     weir__core_alarm_clear(server->loop, &server->drain_alarm);
     free_lists(server);
-    weir__base_free(server);
+    server->closed = true;
+    free_when_unused(server);
     return 0;
 }
 

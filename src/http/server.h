@@ -94,16 +94,17 @@ struct weir__http_conn {
     int64_t since_ns;              /* of the state */
     int64_t head_since_ns;         /* first byte of a head that is not complete; 0: none */
     int64_t sending_since_ns;      /* of the last progress of the send under way */
-    size_t sending_seen;           /* bytes of it that were sent then */
+    int64_t sending_seen;          /* what was sent and acknowledged then, less older bytes */
     uint32_t request_count;
     uint8_t state;
-    bool sending;     /* a send is under way: of the first block, or */
-    bool sending_own; /* one that its task waits for */
-    bool working;     /* counted in server->working_count */
-    bool finishing;   /* no further request: close when all is sent */
-    bool lingering;   /* and read on for a while when closing */
-    bool reset;       /* close with a reset: the client must see that something is missing */
-    int write_error;  /* a send has failed: nothing can be sent any more */
+    bool sending;        /* a send is under way: of the first block, or */
+    bool sending_own;    /* one that its task waits for */
+    bool sending_looked; /* sending_seen is of the send under way */
+    bool working;        /* counted in server->working_count */
+    bool finishing;      /* no further request: close when all is sent */
+    bool lingering;      /* and read on for a while when closing */
+    bool reset;          /* close with a reset: the client must see that something is missing */
+    int write_error;     /* a send has failed: nothing can be sent any more */
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
@@ -236,6 +237,8 @@ struct weir_http_server {
     bool retiring;
     bool draining;
     bool closing;
+    bool closed;       /* only its memory is left, for those in wait_idle */
+    size_t user_count; /* tasks in wait_idle */
     weir_http_server_stats stats;
 };
 
@@ -266,6 +269,8 @@ int weir__http_conn_open(weir_http_server *server, int fd, const struct sockaddr
 void weir__http_conn_drop(struct weir__http_conn *conn);
 /* Everything ready has been sent, or can never be. */
 void weir__http_conn_sent(struct weir__http_conn *conn);
+/* How long until the next look at whether a send makes progress. */
+int64_t weir__http_conn_look_ns(const struct weir__http_conn *conn);
 /* A deadline of the connection lies at this instant. */
 void weir__http_conn_watch(struct weir__http_conn *conn, int64_t at_ns);
 /*

@@ -176,60 +176,38 @@ static void leave_call(weir_conn *conn, bool *side)
 
 /* --- messages --------------------------------------------------------------------------------- */
 
-static int fail_read(const weir_conn *conn, int rc)
+/* What went wrong on one side; `reading` or else writing. */
+static int fail_side(const weir_conn *conn, bool reading, int rc)
 {
     char peer[WEIR_ADDRESS_TEXT_BYTES];
     weir_address_format(&conn->peer, peer);
     switch (rc) {
+    case -ECANCELED:
+        return rc;
     case -ECONNRESET:
         return weir_fail(rc, "connection reset by %s", peer);
     case -ETIMEDOUT:
         return weir_fail(rc, "%s is gone: it has not answered for too long", peer);
     case -EBADF:
         return weir_fail(rc, "the connection to %s was closed by another task", peer);
-    case -ECANCELED:
-        return rc;
     default:
-        return weir_fail(rc, "cannot read from %s: %s", peer, weir_code_text(rc));
+        if (rc == -EPIPE && !reading)
+            return weir_fail(rc, "the connection to %s takes no more bytes: it is closed", peer);
+        return weir_fail(rc, "cannot %s %s: %s", reading ? "read from" : "write to", peer,
+                         weir_code_text(rc));
     }
 }
 
-static int fail_read_idle(const weir_conn *conn)
+/* The limit of one side. */
+static int fail_limit(const weir_conn *conn, bool reading)
 {
     char peer[WEIR_ADDRESS_TEXT_BYTES];
     char duration[WEIR__NET_DURATION_BYTES];
-    return weir_fail(-ETIMEDOUT, "no byte for %s from %s",
-                     weir__net_duration(conn->read_idle_ns, duration),
-                     weir_address_format(&conn->peer, peer));
-}
-
-static int fail_write(const weir_conn *conn, int rc)
-{
-    char peer[WEIR_ADDRESS_TEXT_BYTES];
-    weir_address_format(&conn->peer, peer);
-    switch (rc) {
-    case -EPIPE:
-        return weir_fail(rc, "the connection to %s takes no more bytes: it is closed", peer);
-    case -ECONNRESET:
-        return weir_fail(rc, "connection reset by %s", peer);
-    case -ETIMEDOUT:
-        return weir_fail(rc, "%s is gone: it has not answered for too long", peer);
-    case -EBADF:
-        return weir_fail(rc, "the connection to %s was closed by another task", peer);
-    case -ECANCELED:
-        return rc;
-    default:
-        return weir_fail(rc, "cannot write to %s: %s", peer, weir_code_text(rc));
-    }
-}
-
-static int fail_write_stall(const weir_conn *conn)
-{
-    char peer[WEIR_ADDRESS_TEXT_BYTES];
-    char duration[WEIR__NET_DURATION_BYTES];
-    return weir_fail(-ETIMEDOUT, "no byte for %s to %s: it does not read",
-                     weir__net_duration(conn->write_stall_ns, duration),
-                     weir_address_format(&conn->peer, peer));
+    return weir_fail(
+        -ETIMEDOUT, "no byte for %s %s %s%s",
+        weir__net_duration(reading ? conn->read_idle_ns : conn->write_stall_ns, duration),
+        reading ? "from" : "to", weir_address_format(&conn->peer, peer),
+        reading ? "" : ": it does not read");
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -253,8 +231,8 @@ static int wait_for_bytes(weir_conn *conn, size_t known_bytes)
     if (limited)
         rc = weir_scope_leave(&limit, rc);
     if (rc == -ETIME)
-        return fail_read_idle(conn);
-    return rc < 0 ? fail_read(conn, rc) : rc;
+        return fail_limit(conn, true);
+    return rc < 0 ? fail_side(conn, true, rc) : rc;
 }
 
 static size_t take_bytes(weir_conn *conn, void *out_buffer, size_t size)
@@ -329,40 +307,15 @@ int weir_conn_read_exact(weir_conn *conn, void *out_buffer, size_t size, size_t 
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/* One send: at least one byte, or an error. The limit begins anew for each: it is for progress. */
 static ssize_t send_some(weir_conn *conn, struct msghdr *message)
 {
-    weir_scope limit = {0};
-    bool limited = conn->write_stall_ns != WEIR_FOREVER && !weir_cancelled();
-    int rc = limited ? weir_timeout_enter(&limit, conn->write_stall_ns) : 0;
-    if (rc < 0)
-        return rc;
-    struct weir__op op = {
-        .kind = WEIR__OP_SENDMSG, .fd = weir__stream_fd(&conn->stream), .message = message};
-    conn->write_op = &op;
-    ssize_t sent = weir__io_run(&op);
-    conn->write_op = NULL;
-    rc = sent < 0 ? (int)sent : 0;
-    if (limited)
-        rc = weir_scope_leave(&limit, rc);
+    ssize_t sent = weir__net_send_some(weir__stream_fd(&conn->stream), message,
+                                       conn->write_stall_ns, &conn->write_op);
     if (sent >= 0)
         return sent;
-    if (rc == -ETIME)
-        return fail_write_stall(conn);
-    return fail_write(conn, conn->closed && rc != -ECANCELED ? -EBADF : rc);
-}
-
-static void skip_sent(struct msghdr *message, size_t sent)
-{
-    while (message->msg_iovlen > 0 && sent >= message->msg_iov->iov_len) {
-        sent -= message->msg_iov->iov_len;
-        message->msg_iov++;
-        message->msg_iovlen--;
-    }
-    if (message->msg_iovlen > 0) {
-        message->msg_iov->iov_base = (char *)message->msg_iov->iov_base + sent;
-        message->msg_iov->iov_len -= sent;
-    }
+    if (sent == -ETIME)
+        return fail_limit(conn, false);
+    return fail_side(conn, false, conn->closed && sent != -ECANCELED ? -EBADF : (int)sent);
 }
 
 static int send_all(weir_conn *conn, struct iovec *parts, size_t count, size_t *written)
@@ -373,9 +326,9 @@ static int send_all(weir_conn *conn, struct iovec *parts, size_t count, size_t *
         if (sent < 0)
             return (int)sent;
         *written += (size_t)sent;
-        skip_sent(&message, (size_t)sent);
+        weir__io_skip_sent(&message, (size_t)sent);
         if (conn->closed && message.msg_iovlen > 0)
-            return fail_write(conn, -EBADF);
+            return fail_side(conn, false, -EBADF);
     }
     return 0;
 }
@@ -439,7 +392,7 @@ int weir_conn_finish(weir_conn *conn)
     if (conn->writing)
         return weir_fail(-EBUSY, "another task writes to this connection already");
     int rc = weir__sys_shutdown(weir__stream_fd(&conn->stream), SHUT_WR);
-    return rc < 0 ? fail_write(conn, rc) : 0;
+    return rc < 0 ? fail_side(conn, false, rc) : 0;
 }
 
 /* --- what it is ------------------------------------------------------------------------------- */

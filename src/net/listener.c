@@ -203,6 +203,46 @@ void weir_listener_close(weir_listener *listener)
     settle_closed(listener);
 }
 
+void weir__net_listener_hold(weir_listener *listener)
+{
+    listener->users++;
+}
+
+void weir__net_listener_release(weir_listener *listener)
+{
+    listener->users--;
+    settle_closed(listener);
+}
+
+/* --- giving way ------------------------------------------------------------------------------- */
+
+static _Thread_local struct weir__list spares; /* of this thread's loop */
+
+void weir__net_spare_add(struct weir__net_spare *spare)
+{
+    if (spares.next == NULL)
+        weir__list_init(&spares);
+    weir__list_append(&spares, &spare->link);
+}
+
+void weir__net_spare_remove(struct weir__net_spare *spare)
+{
+    weir__list_remove(&spare->link);
+}
+
+/* One descriptor comes free, in this turn or the next. */
+static bool somebody_gives_way(void)
+{
+    if (spares.next == NULL)
+        return false;
+    for (struct weir__list *node = spares.next; node != &spares; node = node->next) {
+        struct weir__net_spare *spare = WEIR__CONTAINER(node, struct weir__net_spare, link);
+        if (spare->give_way(spare))
+            return true;
+    }
+    return false;
+}
+
 /* --- accept ----------------------------------------------------------------------------------- */
 
 /* The connection was gone before we had it: accept(2), "Error handling". */
@@ -248,10 +288,11 @@ static int accept_once(weir_listener *listener, weir_address *out_peer)
     return fd;
 }
 
-static int pause_for_shortage(weir_listener *listener)
+static int pause_for_shortage(weir_listener *listener, int rc)
 {
     listener->stats.exhausted++;
-    return weir_sleep(WEIR__NET_PAUSE_MS * WEIR_MS);
+    bool given = (rc == -EMFILE || rc == -ENFILE) && somebody_gives_way();
+    return weir_sleep((given ? WEIR__NET_GIVEN_MS : WEIR__NET_PAUSE_MS) * WEIR_MS);
 }
 
 static int accept_lasting(weir_listener *listener, weir_address *out_peer)
@@ -263,7 +304,7 @@ static int accept_lasting(weir_listener *listener, weir_address *out_peer)
         if (listener->closed)
             break;
         if (is_shortage(rc)) {
-            rc = pause_for_shortage(listener);
+            rc = pause_for_shortage(listener, rc);
             if (rc < 0)
                 return rc;
         } else if (is_about_the_peer(rc)) {
@@ -279,14 +320,8 @@ static int enter_call(weir_listener *listener)
 {
     if (weir__core_task() == NULL || listener->loop != weir__core_loop())
         return -EPERM;
-    listener->users++;
+    weir__net_listener_hold(listener);
     return 0;
-}
-
-static void leave_call(weir_listener *listener)
-{
-    listener->users--;
-    settle_closed(listener);
 }
 
 int weir__net_accept_fd(weir_listener *listener, weir_address *out_peer)
@@ -295,7 +330,7 @@ int weir__net_accept_fd(weir_listener *listener, weir_address *out_peer)
     if (rc < 0)
         return rc;
     rc = accept_lasting(listener, out_peer);
-    leave_call(listener);
+    weir__net_listener_release(listener);
     return rc;
 }
 
@@ -304,8 +339,8 @@ int weir__net_accept_pause(weir_listener *listener)
     int rc = enter_call(listener);
     if (rc < 0)
         return rc;
-    rc = pause_for_shortage(listener);
-    leave_call(listener);
+    rc = pause_for_shortage(listener, -ENOMEM);
+    weir__net_listener_release(listener);
     return rc;
 }
 
@@ -320,7 +355,7 @@ static int accept_conn(weir_listener *listener, weir_conn **out_conn)
                                      out_conn);
         if (rc == 0)
             return 0;
-        rc = pause_for_shortage(listener); // the peer sees its connection closed
+        rc = pause_for_shortage(listener, rc); // the peer sees its connection closed
         if (rc < 0)
             return rc;
     }
@@ -334,7 +369,7 @@ int weir_listener_accept(weir_listener *listener, weir_conn **out_conn)
     rc = accept_conn(listener, out_conn);
     if (rc == 0)
         weir__net_conn_register(*out_conn, __builtin_return_address(0));
-    leave_call(listener);
+    weir__net_listener_release(listener);
     return rc;
 }
 

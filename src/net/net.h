@@ -22,6 +22,7 @@
 enum weir__net_default {
     WEIR__NET_BACKLOG = 4096,
     WEIR__NET_PAUSE_MS = 50,   /* after a shortage in accept */
+    WEIR__NET_GIVEN_MS = 1,    /* the same when somebody gave way: a close takes a turn */
     WEIR__NET_NAMES_MAX = 256, /* kept in the cache */
     WEIR__NET_RESOLVE_THREADS = 4,
 };
@@ -82,6 +83,19 @@ void weir__net_conn_register(weir_conn *conn, const void *address);
 /* Checkpoint: more than `known_bytes` unread (1), the peer has finished (0), or a read's error. */
 int weir__net_conn_wait_more(weir_conn *conn, size_t known_bytes) WEIR_MUST_CHECK;
 
+/*
+ * Checkpoint: one send; at least one byte, or an error. -ETIME: the peer has acknowledged nothing
+ * for `stall_ns`. What it acknowledges of earlier bytes counts as progress. `op` may be NULL; *op
+ * is set exactly while the send is with the backend.
+ */
+ssize_t weir__net_send_some(int fd, struct msghdr *message, int64_t stall_ns, struct weir__op **op)
+    WEIR_MUST_CHECK;
+/* How often a send that waits is looked at, so that a stall is seen soon after its limit. */
+static inline int64_t weir__net_look_ns(int64_t stall_ns)
+{
+    return stall_ns == WEIR_FOREVER ? WEIR_FOREVER : stall_ns / 4 + 1;
+}
+
 static inline const char *weir__net_conn_peek(weir_conn *conn, size_t *out_size)
 {
     return weir__stream_peek(&conn->stream, out_size);
@@ -107,6 +121,19 @@ static inline bool weir__net_conn_at_rest(const weir_conn *conn)
 int weir__net_accept_fd(weir_listener *listener, weir_address *out_peer) WEIR_MUST_CHECK;
 /* Checkpoint: the caller had no memory for what it accepted; counts it, and pauses. */
 int weir__net_accept_pause(weir_listener *listener) WEIR_MUST_CHECK;
+/* For a task that will accept: the memory stays until it is released, also when the listener is
+ * closed before that task's first step. */
+void weir__net_listener_hold(weir_listener *listener);
+void weir__net_listener_release(weir_listener *listener);
+
+/* Who holds descriptors that it can do without; asked when accept finds none free. */
+struct weir__net_spare {
+    struct weir__list link;
+    bool (*give_way)(struct weir__net_spare *spare); /* closes one; false: it has none to spare */
+};
+/* On this loop; until it is removed. */
+void weir__net_spare_add(struct weir__net_spare *spare);
+void weir__net_spare_remove(struct weir__net_spare *spare);
 
 extern int64_t weir__net_stagger_ns; /* between attempts to connect; set by tests */
 

@@ -5,6 +5,9 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <weir/http_client.h>
 #include <weir/net.h>
 #include <weir/weir.h>
@@ -363,6 +366,54 @@ IO_TEST(calls_wait_for_a_place_in_turn_and_share_connections) /* I10 */
     EXPECT_EQ(0, stats.conns_in_use);
     EXPECT_EQ(0, stats.waiting);
     EXPECT_EQ(6, stats.reused);
+    close_server(&server);
+}
+
+struct accepting {
+    weir_listener *listener;
+    weir_conn *conn;
+    int rc;
+};
+static int accept_one(void *arg)
+{
+    struct accepting *a = arg;
+    a->rc = weir_listener_accept(a->listener, &a->conn);
+    return 0;
+}
+
+/* Nobody needs a kept connection; somebody waits for the new one. */
+IO_TEST(kept_connections_give_way_when_a_listener_finds_no_free_descriptor)
+{
+    struct server server = {.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"}};
+    open_server(&server, NULL);
+    expect_body(&server, 200, "a");
+    weir_listener *listener;
+    REQUIRE_RC(0, weir_listener_open(NULL, &listener));
+    const weir_address *address = weir_listener_address(listener);
+    int newcomer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(connect(newcomer, (const struct sockaddr *)(const void *)&address->storage,
+                    address->size) == 0);
+    struct rlimit before, now;
+    getrlimit(RLIMIT_NOFILE, &before);
+    int lowest_free = dup(STDIN_FILENO);
+    close(lowest_free);
+    now = (struct rlimit){.rlim_cur = (rlim_t)lowest_free, .rlim_max = before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &now) == 0);
+
+    weir_group *group;
+    struct accepting accepting = {.listener = listener, .rc = 1};
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_spawn(group, accept_one, &accepting));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(0, accepting.rc);
+    weir_http_client_stats stats;
+    weir_http_client_stats_get(server.client, &stats);
+    EXPECT_EQ(1, stats.gave_way);
+    EXPECT_EQ(0, stats.conns_idle);
+    EXPECT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    weir_conn_close(accepting.conn);
+    weir_listener_close(listener);
+    close(newcomer);
     close_server(&server);
 }
 

@@ -10,6 +10,7 @@
 #include <weir/scope.h>
 #include <weir/task.h>
 
+#include "http/server.h"
 #include "tests/http/service.h"
 #include "tests/support/test.h"
 
@@ -148,6 +149,31 @@ IO_TEST(a_drain_closes_idle_connections_and_serves_a_request_that_was_under_way)
     service_close(&service);
 }
 
+/* One that has been silent for long has no request under way: it does not wait for the grace. */
+IO_TEST(a_drain_closes_connections_that_have_been_silent_for_long_at_once)
+{
+    struct service service;
+    struct client silent, recent;
+    weir_http_server_options options = {.limits.drain_grace_ns = WEIR_HOUR};
+    REQUIRE(service_open(&service, routes, &options));
+    REQUIRE(client_open(&silent, &service));
+    EXPECT_EQ(200, client_ask(&silent, GET("/")).status);
+    let_run(2);
+    struct weir__list *first = service.server->idle.next;
+    REQUIRE(first != &service.server->idle);
+    WEIR__CONTAINER(first, struct weir__http_conn, link)->since_ns -= 2 * WEIR_SEC;
+    REQUIRE(client_open(&recent, &service));
+    EXPECT_EQ(200, client_ask(&recent, GET("/")).status);
+    let_run(2);
+    weir_http_server_drain(service.server);
+    EXPECT(client_is_ended(&silent));
+    EXPECT_EQ(1, conn_count(&service));
+    EXPECT_ANSWER(200, "draining", client_ask(&recent, GET("/"))); // that one has its grace
+    client_close(&silent);
+    client_close(&recent);
+    service_close(&service);
+}
+
 IO_TEST(a_head_that_had_begun_is_still_served_after_a_drain)
 {
     struct service service;
@@ -236,6 +262,58 @@ IO_TEST(a_server_is_cancelled_with_the_scope_it_was_opened_in)
     weir_listener_close(service.listener);
     weir_router_free(service.router);
     let_run(2);
+}
+
+static int wait_until_idle(void *arg)
+{
+    struct closer *closer = arg;
+    closer->rc = weir_http_server_wait_idle(closer->service->server);
+    return 0;
+}
+
+IO_TEST(who_waits_for_a_server_to_be_idle_may_see_it_closed)
+{
+    struct service service;
+    struct client client;
+    released = false;
+    REQUIRE(service_open(&service, routes, NULL));
+    REQUIRE(client_open(&client, &service));
+    struct closer closers[2] = {{.service = &service, .rc = 1}, {.service = &service, .rc = 1}};
+    weir_group *outer;
+    weir_http_server *server = service.server;
+    /* The server's group is the inner one: who waits is in a group around it. */
+    EXPECT_RC(0, weir_http_server_close(server));
+    REQUIRE_RC(0, weir_group_open(&outer, NULL));
+    REQUIRE_RC(0, weir_http_server_open(service.router, NULL, &service.server));
+    REQUIRE_RC(0, weir_http_server_listen(service.server, service.listener));
+    client_close(&client);
+    REQUIRE(client_open(&client, &service));
+    client_send(&client, GET("/wait"));
+    wait_for_flight(&service, 1);
+    for (int i = 0; i < 2; i++)
+        EXPECT_RC(0, weir_spawn(outer, wait_until_idle, &closers[i]));
+    let_run(1);
+    EXPECT_RC(0, weir_http_server_close(service.server));
+    EXPECT_RC(0, weir_group_close(outer, 0));
+    EXPECT_RC(0, closers[0].rc);
+    EXPECT_RC(0, closers[1].rc);
+    EXPECT_EQ(503, client_answer(&client).status);
+    client_close(&client);
+    weir_listener_close(service.listener);
+    weir_router_free(service.router);
+    let_run(2);
+}
+
+/* The task that accepts has not begun: it must not look at a listener that is gone. */
+IO_TEST(a_listener_may_be_closed_before_its_accepting_has_begun)
+{
+    struct service service;
+    REQUIRE(service_open(&service, routes, NULL));
+    weir_listener_close(service.listener);
+    service.listener = NULL;
+    let_run(2);
+    EXPECT(weir__list_empty(&service.server->acceptors));
+    service_close(&service);
 }
 
 IO_TEST(a_listener_that_is_closed_ends_its_accepting_and_nothing_else)

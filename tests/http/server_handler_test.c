@@ -409,7 +409,14 @@ static int leave_group_open(weir_request *request)
     return weir_group_close(group, weir_respond_text(request, 200, "grouped"));
 }
 
+static int fill_disk(weir_request *request)
+{
+    return weir_fail(strcmp(weir_request_param(request, "code"), "quota") == 0 ? -EDQUOT : -ENOSPC,
+                     "cannot write /srv/secret");
+}
+
 static const weir_route raw_routes[] = {
+    WEIR_GET("/disk/{code}", fill_disk),
     WEIR_GET("/nothing", say_nothing),
     WEIR_GET("/nothing-202", say_nothing, .status = 202),
     WEIR_GET("/answer-then-fail", answer_then_fail),
@@ -530,6 +537,19 @@ IO_TEST(a_large_answer_arrives_whole_copied_or_kept)
     struct answer answer = client_answer_to_head(&client);
     EXPECT_STR("300000", answer_field(&client, &answer, "content-length"));
     EXPECT_EQ(202, client_ask(&client, GET("/nothing-202")).status);
+    client_close(&client);
+    service_close(&service);
+}
+
+IO_TEST(a_full_disk_is_507)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_raw(&service, &client));
+    struct answer answer = client_ask(&client, GET("/disk/full"));
+    EXPECT_EQ(507, answer.status);
+    EXPECT(strstr(answer.body, "secret") == NULL);
+    EXPECT_EQ(507, client_ask(&client, GET("/disk/quota")).status);
     client_close(&client);
     service_close(&service);
 }
