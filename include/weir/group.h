@@ -19,10 +19,14 @@
 /** A set of tasks that all end before the group does. */
 typedef struct weir_group weir_group;
 
-/** What a failure of one task means for the others. */
+/** What the end of one task means for the others. */
 typedef enum weir_policy {
     WEIR_FAIL_FAST,   /* the first failure cancels the rest */
     WEIR_COLLECT_ALL, /* nobody is interrupted; every outcome is kept */
+    /* With a goal: when it is reached the rest is cancelled, and what failed is absorbed. */
+    WEIR_FIRST_SUCCESS, /* one that ends well is enough */
+    WEIR_FIRST_DONE,    /* the first to end decides, for better or worse */
+    WEIR_QUORUM,        /* `quorum` that end well are enough */
 } weir_policy;
 
 /** How a group behaves. Zero is the default of each field. */
@@ -32,6 +36,7 @@ typedef struct weir_group_options {
     size_t running_max; /* tasks alive at once; spawning waits for a place; 0: no limit */
     int64_t timeout_ns; /* time limit of the whole group; 0: none */
     bool primary_only;  /* failures after the first are counted, not reported */
+    size_t quorum;      /* of WEIR_QUORUM, at least 1 */
 } weir_group_options;
 
 /** How to start one task. Zero is the default of each field. */
@@ -69,6 +74,7 @@ WEIR_BEGIN_DECLS
  *
  * Returns     0 or a negative errno
  * Errors      -ENOMEM  no memory
+ *             -EINVAL  WEIR_QUORUM without a quorum, or a policy that there is not
  *             -EPERM   called outside a task
  * Checkpoint  no
  * Thread      a loop's, in a task
@@ -89,16 +95,19 @@ WEIR_API WEIR_MUST_CHECK int weir_group_open(weir_group **out_group,
  * @param rc     what the body between open and close came to: 0, or its failure
  *
  * Returns     rc when the body and every task returned 0 or more, or a negative errno
- * Errors      first failure  in order of completion, the body's included
+ * Errors      first failure  in order of completion, the body's included; a goal that was reached
+ *                            absorbs those of its tasks
  *             -ECANCELED     the caller's own scope was cancelled, and the tasks with it
  *             -ETIME         the group's own time limit came first
  *             WEIR_CAUGHT    (not negative) the group was cancelled by name
+ *             -ECHILD        the goal of the policy was missed, since tasks were cancelled alone
+ *             -EINVAL        the policy wants more tasks than there were
  *             -EDEADLK       called by a member of the group
  *             -EPERM         called by a task that did not open it
  *             -ESTALE        it was closed before (as far as can be seen)
  * Checkpoint  when a task of the group is still alive
  * Thread      the task that opened the group, and no other
- * Source      rules G2, G4, G5, G6
+ * Source      rules G2, G4, G5, G6, P1-P5
  */
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_group_close(weir_group *group, int rc);
 
@@ -108,7 +117,7 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_group_close(weir_group *group,
  * @param group         as weir_group_close()
  * @param rc            as weir_group_close()
  * @param out_failures  owned by the caller, released with weir_failures_free(); NULL when nothing
- *                      failed. Written whatever is returned
+ *                      failed. Written whatever is returned; those that a goal absorbed are in it
  *
  * Returns     as weir_group_close()
  * Checkpoint  when a task of the group is still alive

@@ -148,6 +148,9 @@ struct weir_failures {
     bool primary_only;
 };
 
+enum weir__goal { WEIR__GOAL_OPEN, WEIR__GOAL_WON, WEIR__GOAL_LOST };
+enum { WEIR__TO_COME_UNKNOWN = UINT32_MAX };
+
 struct weir_group {
     weir_scope scope;
     weir_loop *loop;
@@ -166,10 +169,15 @@ struct weir_group {
     const char *name;
     uint32_t number;
     uint8_t policy;
-    bool owner_waits; /* the owner is parked in close */
+    uint8_t goal;         /* enum weir__goal: of the policies beyond WEIR_COLLECT_ALL */
+    bool cancelled_alone; /* a member was */
+    bool body_refused;    /* the body was not let in by its own group any more */
+    bool owner_waits;     /* the owner is parked in close */
     bool closing;
     bool joined; /* nobody is left in it, and nobody comes in any more */
     bool primary_only;
+    uint32_t quorum, success_count; /* members that must do well, and those that did */
+    uint32_t to_come;               /* members that the body will still spawn */
     const void *open_address;
     /* gather: told about each end, by a hook instead of a copy of the accounting */
     void (*ended)(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc,
@@ -392,11 +400,30 @@ void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc);
 int weir__group_promise_place(weir_group *group, bool nowait) WEIR_MUST_CHECK;
 void weir__group_drop_place(weir_group *group);
 void weir__group_child_started(weir_group *group, weir_task *task);
+/* weir_group_close_failures() in the name of a caller's caller; out_failures may be NULL. */
+int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures,
+                         const void *address) WEIR_MUST_CHECK;
+
+/* --- policies --------------------------------------------------------------------------------- */
+
+/* 0, or -EINVAL for options that no group can have. */
+int weir__policy_check(const weir_group_options *options) WEIR_MUST_CHECK;
+/* A group with a goal: a policy beyond WEIR_COLLECT_ALL. */
+void weir__policy_init(weir_group *group, const weir_group_options *options);
+/* A member has ended; not called for one that did well in a group without a goal. */
+void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc);
+void weir__policy_body_failed(weir_group *group, weir_task *task, int rc);
+/* The body of a group with a goal has ended: it spawns nobody any more. */
+void weir__policy_body_done(weir_group *group, int rc);
+/* All of a group with a goal have ended: what the body's code becomes. `address` closed it. */
+int weir__policy_settle(weir_group *group, int rc, const void *address) WEIR_MUST_CHECK;
 
 /* --- failures' inside ------------------------------------------------------------------------- */
 
 int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code);
 void weir__failures_discard(weir_failures *failures, bool report_rest);
+/* All of the set count as handled, the first as well; it is released. */
+void weir__failures_absorb(weir_failures *failures);
 static inline struct weir__detail *weir__failure_detail(weir_task *task, int code)
 {
     struct weir__detail *detail = task->extra == NULL ? NULL : task->extra->detail;
@@ -411,6 +438,8 @@ static inline void weir__failure_settle_last(weir_task *task)
         weir__failures_discard(set, true);
     }
 }
+/* weir_fail() in the name of a caller's caller. */
+int weir__failure_say(int code, const void *address, const char *text);
 /* Where weir_fail() writes on a thread that runs a job of the executor; NULL on all others. */
 extern _Thread_local struct weir__detail *weir__job_detail;
 /* The text becomes the task's; it was allocated, and is taken. */

@@ -49,6 +49,18 @@ int(weir_fail)(int code, const char *format, ...)
     return code;
 }
 
+int weir__failure_say(int code, const void *address, const char *text)
+{
+    weir_task *task = weir__core_task();
+    struct weir__detail *detail = task == NULL ? NULL : detail_of(task);
+    if (detail == NULL)
+        return code;
+    snprintf(detail->message, sizeof detail->message, "%s", text);
+    detail->code = code;
+    detail->address = address;
+    return code;
+}
+
 void weir__failure_adopt(weir_task *task, struct weir__detail *detail)
 {
     struct weir__extra *extra = weir__task_extra(task);
@@ -186,6 +198,12 @@ void weir__failures_discard(weir_failures *set, bool report_rest)
         loop->failures_handled += rest;
     }
     set_free(set);
+}
+
+void weir__failures_absorb(weir_failures *set)
+{
+    set->loop->failures_handled++;
+    weir__failures_discard(set, false);
 }
 
 /* --- the public view -------------------------------------------------------------------------- */

@@ -44,6 +44,8 @@ weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options)
     group->primary_only = options->primary_only;
     group->name = options->name;
     group->number = ++loop->group_number;
+    if (options->policy > WEIR_COLLECT_ALL)
+        weir__policy_init(group, options);
     weir__list_append(&loop->groups, &group->registered);
     return group;
 }
@@ -61,6 +63,9 @@ int weir_group_open(weir_group **out_group, const weir_group_options *options)
     weir_task *task = weir__core_task();
     if (task == NULL)
         return -EPERM;
+    int rc = weir__policy_check(options);
+    if (rc < 0)
+        return rc;
     weir_loop *loop = weir__loop;
     weir_group *group = weir__group_new(loop, options);
     if (group == NULL)
@@ -198,12 +203,6 @@ void weir__group_drop_place(weir_group *group)
 
 /* --- ends ------------------------------------------------------------------------------------- */
 
-static void fail_group(weir_group *group, weir_cancel_kind kind)
-{
-    weir__scope_cancel_level(group->loop, &group->scope, WEIR__LEVEL_CANCEL, kind,
-                             "a failure in its group", NULL);
-}
-
 static int stray_end(weir_loop *loop, weir_task *task)
 {
     loop->strays_count++;
@@ -227,15 +226,11 @@ void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc)
     else if (rc < 0)
         kind = WEIR_OUTCOME_FAILED;
 
+    if (__builtin_expect(kind != WEIR_OUTCOME_OK || group->policy > WEIR_COLLECT_ALL, 0))
+        weir__policy_judge(group, task, kind, rc);
     if (group->ended != NULL)
         group->ended(group, task, kind, rc, weir__failure_detail(task, rc));
-    if (kind == WEIR_OUTCOME_FAILED)
-        weir__failure_add(group, WEIR_FAILURE_CHILD, task, rc);
     weir__failure_settle_last(task);
-    if (kind == WEIR_OUTCOME_FAILED && group->policy == WEIR_FAIL_FAST)
-        fail_group(group, WEIR_CANCEL_SIBLING_FAILED);
-    if (kind == WEIR_OUTCOME_CANCELLED && group->scope.weir__effective >= WEIR__LEVEL_CANCEL)
-        group->cancelled_count++;
 
     if (group->unstarted == &task->sibling)
         group->unstarted = task->sibling.next;
@@ -284,13 +279,15 @@ static void settle_nesting(weir_group *group, weir_task *task)
 /* G6. */
 static int judge_body(weir_loop *loop, weir_group *group, weir_task *task, int rc)
 {
-    bool cancelled = group->scope.weir__effective >= WEIR__LEVEL_CANCEL;
-    if (rc >= 0 || (rc == -ECANCELED && cancelled))
+    if (rc >= 0)
         return rc;
+    bool cancelled = group->scope.weir__effective >= WEIR__LEVEL_CANCEL;
+    bool refused = rc == -ESHUTDOWN && group->body_refused; /* by this group: that is a cut */
+    if (cancelled && (rc == -ECANCELED || refused))
+        return -ECANCELED;
     if (rc == -ECANCELED)
         rc = stray_end(loop, task);
-    weir__failure_add(group, WEIR_FAILURE_BODY, task, rc);
-    fail_group(group, WEIR_CANCEL_BODY_FAILED);
+    weir__policy_body_failed(group, task, rc);
     return rc;
 }
 
@@ -308,7 +305,27 @@ static void join(weir_loop *loop, weir_group *group)
     assert(group->live_count == 0 && group->joined);
 }
 
-static int close_group(weir_group *group, int rc, weir_failures **out_failures, const void *address)
+static void deliver(weir_group *group, weir_task *task, weir_failures **out_failures)
+{
+    weir_failures *failures = group->failures;
+    bool absorbed = group->goal == WEIR__GOAL_WON && group->first_code == 0;
+    failures->inspected |= out_failures != NULL || group->goal == WEIR__GOAL_WON;
+    if (absorbed && out_failures == NULL) {
+        weir__failures_absorb(failures);
+        return;
+    }
+    if (absorbed)
+        group->loop->failures_handled++;
+    else
+        group->loop->failures_delivered++;
+    if (out_failures != NULL)
+        *out_failures = failures;
+    else
+        task->last_failures = failures;
+}
+
+int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures,
+                         const void *address)
 {
     if (out_failures != NULL)
         *out_failures = NULL;
@@ -323,7 +340,12 @@ static int close_group(weir_group *group, int rc, weir_failures **out_failures, 
     rc = judge_body(loop, group, task, rc);
     weir__failure_settle_last(task);
     group->closing = true;
+    bool has_goal = group->policy > WEIR_COLLECT_ALL;
+    if (has_goal)
+        weir__policy_body_done(group, rc);
     join(loop, group);
+    if (has_goal)
+        rc = weir__policy_settle(group, rc, address);
 
     /* G5: a failure beats a cancellation beats the body's code. The scope is left in every case. */
     bool cut = rc == -ECANCELED || group->cancelled_count > 0;
@@ -333,26 +355,18 @@ static int close_group(weir_group *group, int rc, weir_failures **out_failures, 
     if (first_code != 0)
         left = first_code;
 
-    weir_failures *failures = group->failures;
-    if (failures != NULL) {
-        loop->failures_delivered++;
-        if (out_failures != NULL) {
-            failures->inspected = true;
-            *out_failures = failures;
-        } else {
-            task->last_failures = failures;
-        }
-    }
+    if (group->failures != NULL)
+        deliver(group, task, out_failures);
     weir__group_discard(loop, group);
     return left;
 }
 
 int weir_group_close(weir_group *group, int rc)
 {
-    return close_group(group, rc, NULL, __builtin_return_address(0));
+    return weir__group_close_at(group, rc, NULL, __builtin_return_address(0));
 }
 
 int weir_group_close_failures(weir_group *group, int rc, weir_failures **out_failures)
 {
-    return close_group(group, rc, out_failures, __builtin_return_address(0));
+    return weir__group_close_at(group, rc, out_failures, __builtin_return_address(0));
 }

@@ -224,15 +224,17 @@ void weir__task_finish(weir_loop *loop, weir_task *task, int rc)
 
 /* --- spawning --------------------------------------------------------------------------------- */
 
-static int check_group(const weir_group *group, const weir_loop *loop)
+static int check_group(weir_group *group, const weir_loop *loop)
 {
     if (group == NULL)
         return -EINVAL;
     if (loop == NULL || group->loop != loop)
         return -EPERM;
-    if (group->joined || group->scope.weir__effective >= WEIR__LEVEL_CANCEL)
-        return -ESHUTDOWN;
-    return 0;
+    if (!group->joined && group->scope.weir__effective < WEIR__LEVEL_CANCEL)
+        return 0;
+    if (!group->joined && group->owner == loop->current) /* of one that has joined, it is a link */
+        group->body_refused = true;
+    return -ESHUTDOWN;
 }
 
 static int spawn(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn, void *arg,
