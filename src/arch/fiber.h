@@ -119,24 +119,48 @@ static inline void weir__fiber_arrived(struct weir__fiber *from)
 #endif
 }
 
-/* `ends`: nobody will ever come back to `from`'s frames. Inlined and not instrumented itself:
+/* `first`: the other stack is a new one. Inlined and not instrumented itself:
  * TSan's shadow call stack belongs to the fiber (a call here would be popped on the wrong one). */
 __attribute__((always_inline)) static inline void weir__fiber_switch(struct weir__fiber *from,
                                                                      void **out_from_sp,
                                                                      struct weir__fiber *to,
-                                                                     void *to_sp, bool ends)
+                                                                     void *to_sp, bool first)
 {
-    (void)from, (void)to, (void)ends;
+    (void)from, (void)to;
 #ifdef WEIR__ASAN
-    __sanitizer_start_switch_fiber(ends ? NULL : &from->fake_stack, to->stack_bottom,
-                                   to->stack_bytes);
+    __sanitizer_start_switch_fiber(&from->fake_stack, to->stack_bottom, to->stack_bytes);
 #endif
 #ifdef WEIR__TSAN
     __tsan_switch_to_fiber(to->tsan, 0);
 #endif
-    weir__arch_switch(out_from_sp, to_sp);
+    if (first)
+        weir__arch_enter(out_from_sp, to_sp);
+    else
+        weir__arch_switch(out_from_sp, to_sp);
 #ifdef WEIR__ASAN
     __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+#endif
+}
+
+/* The end of a stack, in the last line of its entry: `return weir__fiber_end(...)`. The sanitizers
+ * want no frame of it to be left after they were told, so with them it is a switch that nobody
+ * comes back from. */
+__attribute__((always_inline)) static inline void *weir__fiber_end(struct weir__fiber *to,
+                                                                   void *to_sp)
+{
+    (void)to;
+#ifdef WEIR__ASAN
+    __sanitizer_start_switch_fiber(NULL, to->stack_bottom, to->stack_bytes);
+#endif
+#ifdef WEIR__TSAN
+    __tsan_switch_to_fiber(to->tsan, 0);
+#endif
+#ifdef WEIR__FIBER_SANITIZED
+    void *nobody;
+    weir__arch_switch(&nobody, to_sp);
+    __builtin_unreachable();
+#else
+    return to_sp;
 #endif
 }
 

@@ -27,6 +27,28 @@ int64_t weir__base_now(void)
     return now != NULL ? *now : read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t weir__base_coarse_now(void)
+{
+    const int64_t *now = virtual_now;
+    return now != NULL ? *now : read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+int64_t weir__base_coarse_tick(void)
+{
+    static int64_t tick_ns; /* atomic; every thread finds the same */
+    if (virtual_now != NULL)
+        return 0;
+    int64_t found_ns = __atomic_load_n(&tick_ns, __ATOMIC_RELAXED);
+    if (found_ns != 0)
+        return found_ns;
+    struct timespec tick;
+    if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0)
+        abort(); /* as above, since Linux 2.6.32 */
+    found_ns = (int64_t)tick.tv_sec * WEIR_SEC + (int64_t)tick.tv_nsec;
+    __atomic_store_n(&tick_ns, found_ns, __ATOMIC_RELAXED);
+    return found_ns;
+}
+
 int64_t weir__base_kernel_now(void)
 {
     return read_clock(CLOCK_MONOTONIC);

@@ -6,10 +6,14 @@
 
 #include <weir/base.h>
 
-int64_t weir__base_now(void);        /* CLOCK_MONOTONIC in ns, or this thread's virtual clock */
-int64_t weir__base_kernel_now(void); /* CLOCK_MONOTONIC in ns, whatever clock is installed */
-int64_t weir__base_wall_now(void);   /* CLOCK_REALTIME in ns; for people, never for waits */
-int64_t weir__base_cpu_now(void);    /* CPU time of the calling thread in ns */
+int64_t weir__base_now(void); /* CLOCK_MONOTONIC in ns, or this thread's virtual clock */
+/* The same at a fifth of the cost, late by up to a tick of the kernel (1 to 10 ms); and that
+ * tick. */
+int64_t weir__base_coarse_now(void);
+int64_t weir__base_coarse_tick(void);
+int64_t weir__base_kernel_now(void);        /* CLOCK_MONOTONIC in ns, whatever clock is installed */
+int64_t weir__base_wall_now(void);          /* CLOCK_REALTIME in ns; for people, never for waits */
+int64_t weir__base_cpu_now(void);           /* CPU time of the calling thread in ns */
 int64_t weir__base_thread_cpu_now(int tid); /* of another thread of this process; 0: it is gone */
 
 /* A virtual clock for this thread: `now` is read instead of the kernel's. NULL takes it away. */

@@ -211,7 +211,9 @@ struct weir_loop {
     int64_t now_ns;               /* read once a turn */
     int64_t turn_started_ns;
     uint32_t turn_steps;
-    bool turn_over;       /* its budget is used up */
+    bool turn_over;     /* its budget is used up */
+    uint8_t folds_left; /* turns that may still begin in this one, see sched.c */
+    int64_t turn_coarse_ns;
     int64_t looked_at_ns; /* when the backend was asked last */
     bool looks_are_dear;  /* asking costs a system call each time */
     uint32_t free_head;

@@ -33,7 +33,7 @@ weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options)
         group = weir__base_alloc(sizeof *group);
     if (group == NULL)
         return NULL;
-    memset(group, 0, sizeof *group);
+    weir__base_zero_record(group, sizeof *group);
     group->loop = loop;
     group->owner = loop->current;
     weir__list_init(&group->members);

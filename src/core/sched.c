@@ -23,7 +23,8 @@
 enum {
     TURN_STEPS_CHECK = 64,  /* the clock is read every so many steps */
     TURN_STEPS_MAX = 16384, /* for a clock that stands still */
-    TURN_NS_MAX = 1000000,  /* then timers and completions get their turn */
+    TURN_FOLDS_MAX = 64,
+    TURN_NS_MAX = 1000000, /* then timers and completions get their turn */
     COMPLETED_AT_ONCE_MAX = 64,
     REFUSED_TOLD = 64,
 };
@@ -136,11 +137,26 @@ static void prefetch_followers(const weir_loop *loop, uint32_t index)
     __builtin_prefetch(&loop->cold[hot->next].active);
 }
 
+/* A turn whose tasks have all run, with others ready and nothing else to do but look for news: the
+ * next one begins here, without a detour over the loop's stack. The kernel is still asked every 64
+ * steps, and sooner when these take long; what another thread sends, or is due, is seen at once. */
+static bool fold_turn(weir_loop *loop)
+{
+    if (loop->ready.head == WEIR__NO_TASK || loop->folds_left == 0 || loop->shuffle_state != 0 ||
+        loop->inbox_rest != NULL || __atomic_load_n(&loop->inbox, __ATOMIC_RELAXED) != NULL ||
+        weir__wheel_has_due(&loop->sleeps) || weir__wheel_has_due(&loop->deadlines) ||
+        weir__base_coarse_now() != loop->turn_coarse_ns)
+        return false;
+    loop->folds_left--;
+    queue_splice(loop);
+    return true;
+}
+
 weir_task *weir__sched_next(weir_loop *loop)
 {
     weir_task *handover = loop->handover;
     loop->handover = NULL;
-    if (handover == NULL && loop->batch.head == WEIR__NO_TASK)
+    if (handover == NULL && loop->batch.head == WEIR__NO_TASK && !fold_turn(loop))
         return NULL;
     if (!turn_goes_on(loop))
         return NULL;
@@ -168,7 +184,7 @@ static void begin_step(weir_loop *loop, weir_task *task)
     }
 }
 
-static void task_main(void *arg);
+static void *task_main(void *arg);
 
 static struct weir__fiber *fiber_of(weir_loop *loop, int32_t slot)
 {
@@ -177,29 +193,30 @@ static struct weir__fiber *fiber_of(weir_loop *loop, int32_t slot)
     return fiber == NULL ? &none : fiber;
 }
 
-/* Go on with `next`, or on the loop's own stack when it is NULL. */
-static void leave_for(weir_loop *loop, weir_task *next, void **out_sp, struct weir__fiber *from,
-                      bool ends)
+/* Go on with `next`, or on the loop's own stack when it is NULL; `from` is gone back to later. */
+static void leave_for(weir_loop *loop, weir_task *next, void **out_sp, struct weir__fiber *from)
 {
     loop->leaving_fiber = from;
     if (next == NULL) {
         loop->current = NULL;
-        weir__fiber_switch(from, out_sp, &loop->loop_fiber, loop->loop_sp, ends);
+        weir__fiber_switch(from, out_sp, &loop->loop_fiber, loop->loop_sp, false);
         return;
     }
     begin_step(loop, next);
     struct weir__hot *hot = &loop->hot[next->index];
-    if (hot->sp == NULL) {
+    bool first = hot->sp == NULL;
+    if (first) {
         hot->stack_slot = weir__stacks_take(&loop->stacks, next->index);
         weir__fiber_renew(fiber_of(loop, hot->stack_slot));
         hot->sp =
             weir__arch_prepare(weir__stack_top(&loop->stacks, hot->stack_slot), task_main, loop);
     }
-    weir__fiber_switch(from, out_sp, fiber_of(loop, hot->stack_slot), hot->sp, ends);
+    weir__fiber_switch(from, out_sp, fiber_of(loop, hot->stack_slot), hot->sp, first);
 }
 
-/* The outermost frame of every task stack: runs tasks, one after another, until none is new. */
-static void task_main(void *arg)
+/* The outermost frame of every task stack: runs tasks, one after another, until the one to go on
+ * with has a stack of its own. */
+static void *task_main(void *arg)
 {
     weir_loop *loop = arg;
     weir__fiber_arrived(loop->leaving_fiber);
@@ -209,8 +226,8 @@ static void task_main(void *arg)
         weir__task_finish(loop, task, task->fn(task->arg));
 
         weir_task *next = weir__sched_next(loop);
-        if (next != NULL && loop->hot[next->index].sp == NULL) {
-            struct weir__hot *hot = &loop->hot[next->index];
+        struct weir__hot *hot = next == NULL ? NULL : &loop->hot[next->index];
+        if (hot != NULL && hot->sp == NULL) {
             weir__stacks_hand_on(&loop->stacks, slot, next->index);
             hot->stack_slot = slot;
             hot->sp = weir__stack_top(&loop->stacks, slot); /* begun: any value but NULL */
@@ -218,9 +235,13 @@ static void task_main(void *arg)
             continue;
         }
         weir__stacks_give(&loop->stacks, slot); /* nobody can take it before we have left it */
-        void *nobody;
-        leave_for(loop, next, &nobody, fiber_of(loop, slot), true);
-        __builtin_unreachable();
+        loop->leaving_fiber = fiber_of(loop, slot);
+        if (hot == NULL) {
+            loop->current = NULL;
+            return weir__fiber_end(&loop->loop_fiber, loop->loop_sp);
+        }
+        begin_step(loop, next);
+        return weir__fiber_end(fiber_of(loop, hot->stack_slot), hot->sp);
     }
 }
 
@@ -232,7 +253,7 @@ static void switch_away(weir_loop *loop, weir_task *task)
         begin_step(loop, task);
         return;
     }
-    leave_for(loop, next, &hot->sp, fiber_of(loop, hot->stack_slot), false);
+    leave_for(loop, next, &hot->sp, fiber_of(loop, hot->stack_slot));
 }
 
 void weir__sched_run_batch(weir_loop *loop)
@@ -243,9 +264,11 @@ void weir__sched_run_batch(weir_loop *loop)
     loop->turn_steps = 0;
     loop->turn_over = false;
     loop->turn_started_ns = loop->now_ns;
+    loop->turn_coarse_ns = weir__base_coarse_now();
+    loop->folds_left = TURN_FOLDS_MAX;
     weir_task *next;
     while ((next = weir__sched_next(loop)) != NULL)
-        leave_for(loop, next, &loop->loop_sp, &loop->loop_fiber, false);
+        leave_for(loop, next, &loop->loop_sp, &loop->loop_fiber);
 }
 
 /* --- parking and waking ----------------------------------------------------------------------- */

@@ -126,7 +126,7 @@ weir_task *weir__task_new(weir_loop *loop, weir_group *group, weir_task_fn *fn, 
     hot->generation++;
 
     weir_task *task = &loop->cold[index];
-    memset(task, 0, sizeof *task);
+    weir__base_zero_record(task, sizeof *task);
     task->index = index;
     task->fn = fn;
     task->arg = arg;

@@ -42,6 +42,12 @@ struct weir__timer *weir__wheel_take(struct weir__wheel *wheel, struct weir__lis
 /* When advance() is worth calling next; WEIR_NEVER when nothing is armed. */
 int64_t weir__wheel_next_ns(const struct weir__wheel *wheel);
 
+/* Whether something was armed for an instant that had already come. */
+static inline bool weir__wheel_has_due(const struct weir__wheel *wheel)
+{
+    return wheel->due.next != &wheel->due;
+}
+
 static inline bool weir__timer_armed(const struct weir__timer *timer)
 {
     return timer->link.next != NULL;

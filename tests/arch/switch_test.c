@@ -16,28 +16,29 @@ static double other_sum;
 
 static void to_other(void)
 {
-    weir__fiber_switch(&main_fiber, &main_sp, &other_fiber, other_sp, false);
+    weir__fiber_switch(&main_fiber, &main_sp, &other_fiber, other_sp, visits == 0);
 }
 
-static void to_main(bool ends)
+static void to_main(void)
 {
-    weir__fiber_switch(&other_fiber, &other_sp, &main_fiber, main_sp, ends);
+    weir__fiber_switch(&other_fiber, &other_sp, &main_fiber, main_sp, false);
 }
 
-static void other(void *arg)
+static void *other(void *arg)
 {
     weir__fiber_arrived(&main_fiber);
     double value = *(double *)arg;
     for (visits = 1; visits <= 1000; visits++) {
         value = value * 1.0000001 + 1;
-        to_main(false);
+        to_main();
     }
     other_sum = value;
-    to_main(true);
+    return weir__fiber_end(&main_fiber, main_sp);
 }
 
 static void begin_other(double *value)
 {
+    visits = 0;
     weir__fiber_init_thread(&main_fiber);
     weir__fiber_init_stack(&other_fiber, stack, sizeof stack);
     weir__fiber_renew(&other_fiber);
@@ -76,17 +77,18 @@ TEST(values_held_in_registers_survive_a_thousand_switches)
 
 static uintptr_t entry_alignment;
 
-static void note_alignment(void *arg)
+static void *note_alignment(void *arg)
 {
     (void)arg;
     weir__fiber_arrived(&main_fiber);
     _Alignas(16) char local[16];
     entry_alignment = (uintptr_t)local % 16;
-    to_main(true);
+    return weir__fiber_end(&main_fiber, main_sp);
 }
 
 TEST(a_new_stack_is_aligned_as_the_abi_wants_and_its_walk_ends)
 {
+    visits = 0;
     weir__fiber_init_thread(&main_fiber);
     weir__fiber_init_stack(&other_fiber, stack, sizeof stack);
     for (int offset = 0; offset < 64; offset += 8) {

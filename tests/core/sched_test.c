@@ -114,10 +114,10 @@ static int logged_wait(struct logged_wait *a)
     return rc == -ETIME ? 0 : rc;
 }
 
-static int post_from_callback(void *arg)
+static int post_to_self(weir_post_fn *fn, void *arg)
 {
     weir_loop *loop = weir_loop_retain_self();
-    int rc = weir_remote_post(loop, log_post, arg);
+    int rc = weir_remote_post(loop, fn, arg);
     weir_loop_release(loop);
     return rc;
 }
@@ -128,7 +128,7 @@ struct posting_alarm {
 };
 static void post_at_alarm(struct weir__alarm *alarm)
 {
-    EXPECT_RC(0, post_from_callback(WEIR__CONTAINER(alarm, struct posting_alarm, alarm)->log));
+    EXPECT_RC(0, post_to_self(log_post, WEIR__CONTAINER(alarm, struct posting_alarm, alarm)->log));
 }
 
 TASK_TEST(a_turn_wakes_sleepers_then_reads_mail_then_fires_deadlines_then_runs_tasks) /* O10 */
@@ -150,13 +150,59 @@ TASK_TEST(a_turn_wakes_sleepers_then_reads_mail_then_fires_deadlines_then_runs_t
     EXPECT_STR("apst", log.text);
 }
 
-TASK_TEST(a_task_made_ready_by_a_step_runs_in_the_next_turn) /* O10 (4) */
+struct logged_yields {
+    struct log *log;
+    char name;
+};
+static int logged_yields(struct logged_yields *a)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 3; i++) {
+        put(a->log, a->name);
+        rc = weir_yield();
+    }
+    return rc;
+}
+
+TASK_TEST(a_task_made_ready_by_a_step_runs_after_all_that_were_ready_before) /* O10 (4) */
+{
+    struct log log = {0};
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    for (char name = 'a'; name <= 'c'; name++)
+        EXPECT_RC(0, WEIR_SPAWN(group, logged_yields, .log = &log, .name = name));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_STR("abcabcabc", log.text);
+}
+
+TASK_TEST(turns_without_news_are_folded_and_the_kernel_is_asked_every_sixty_fifth) /* O10 */
 {
     weir_loop *loop = weir__core_loop();
     uint64_t turns = loop->backend->stats.turns;
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 650; i++)
         EXPECT_RC(0, weir_yield());
     EXPECT_EQ(turns + 10, loop->backend->stats.turns);
+}
+
+static void do_nothing(void *arg)
+{
+    (void)arg;
+}
+
+TASK_TEST(mail_and_what_is_due_end_a_fold) /* O10, X4 */
+{
+    weir_loop *loop = weir__core_loop();
+    uint64_t turns = loop->backend->stats.turns;
+    EXPECT_RC(0, post_to_self(do_nothing, NULL));
+    EXPECT_RC(0, weir_yield());
+    EXPECT_EQ(turns + 1, loop->backend->stats.turns);
+    weir_scope scope = {0};
+    REQUIRE_RC(0, weir_timeout_enter(&scope, WEIR_SEC));
+    weir_scope_set_deadline(&scope, weir_now() - 1);
+    EXPECT_RC(0, weir_yield());
+    EXPECT_EQ(turns + 2, loop->backend->stats.turns);
+    EXPECT(weir_scope_expired(&scope));
+    EXPECT_RC(0, weir_scope_leave(&scope, 0));
 }
 
 static int complete_for_ever(void *arg)
