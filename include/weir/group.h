@@ -31,18 +31,21 @@ typedef enum weir_policy {
 
 /** How a group behaves. Zero is the default of each field. */
 typedef struct weir_group_options {
-    weir_policy policy; /* default WEIR_FAIL_FAST */
-    const char *name;   /* kept, for reports; usually a literal */
-    size_t running_max; /* tasks alive at once; spawning waits for a place; 0: no limit */
-    int64_t timeout_ns; /* time limit of the whole group; 0: none */
-    bool primary_only;  /* failures after the first are counted, not reported */
-    size_t quorum;      /* of WEIR_QUORUM, at least 1 */
+    weir_policy policy;  /* default WEIR_FAIL_FAST */
+    const char *name;    /* kept, for reports; usually a literal */
+    size_t running_max;  /* tasks alive at once; spawning waits for a place; 0: no limit */
+    int64_t timeout_ns;  /* time limit of the whole group; 0: none */
+    bool primary_only;   /* failures after the first are counted, not reported */
+    bool keeps_outcomes; /* every member's record is kept until weir_group_next() gave it out */
+    size_t quorum;       /* of WEIR_QUORUM, at least 1 */
 } weir_group_options;
 
 /** How to start one task. Zero is the default of each field. */
 typedef struct weir_spawn_options {
     const char *name; /* kept, for reports; usually a literal; NULL: the function's symbol */
     bool nowait;      /* in a full group: -EAGAIN instead of waiting */
+    bool keep;        /* outcome and result can be asked for after its end, see weir/handle.h */
+    bool handled;     /* its failure stays with its record and fails nobody; it is kept */
 } weir_spawn_options;
 
 /** A call for weir_gather(). */
@@ -62,6 +65,7 @@ typedef struct weir_outcome {
     weir_outcome_kind kind;
     int rc;            /* what it returned */
     char message[120]; /* what weir_fail() said, cut to fit; empty when it said nothing */
+    weir_task_id task; /* whose it is; 0 for a call that was never started */
 } weir_outcome;
 
 WEIR_BEGIN_DECLS

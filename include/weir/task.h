@@ -19,7 +19,8 @@ typedef struct weir_task weir_task;
 /** What a task runs: 0 or a negative errno; what it could not do it says by returning. */
 typedef int weir_task_fn(void *arg);
 
-/** Names a task for as long as anybody remembers it; a value, stale after the task has ended. */
+/** Names a task for as long as anybody remembers it; a value, stale once its record has gone: when
+ * the task has ended, or later when the record is kept (weir/handle.h). Never 0. */
 typedef uint64_t weir_task_id;
 
 enum {
@@ -32,8 +33,8 @@ typedef struct weir_run_options {
     const char *backend;   /* "uring", "epoll", "sim"; NULL: WEIR_BACKEND from the environment, else
                               io_uring where the kernel lets us, and epoll where not */
     const char *name;      /* for reports; NULL: "main" */
-    size_t tasks_max;      /* live tasks; 0: 1,048,576; at most 16,777,216, also if
-                              WEIR_UNLIMITED */
+    size_t tasks_max;      /* live tasks and kept records; 0: 1,048,576; at most 16,777,216,
+                              also if WEIR_UNLIMITED */
     size_t stack_bytes;    /* each task's, at most 16 MiB; 0: WEIR_STACK_BYTES_DEFAULT (more under
                               sanitizers) */
     uint64_t shuffle_seed; /* tests: permute each turn's ready tasks from this seed; 0: first in,

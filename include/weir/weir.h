@@ -10,6 +10,7 @@
 #include <weir/failure.h>
 #include <weir/file.h>
 #include <weir/group.h>
+#include <weir/handle.h>
 #include <weir/log.h>
 #include <weir/net.h>
 #include <weir/remote.h>

@@ -13,7 +13,8 @@
  * Holds  1. A task is in the ready list exactly while its state is READY.
  *        2. A blocked task is woken exactly once for each park (I3); only weir__core_wake() does
  *           it.
- *        3. current is NULL exactly while the loop's own stack runs.
+ *        3. current is NULL while the loop's own stack runs, and while a task's stack runs what
+ *           must not park: callbacks and destructors.
  */
 #ifndef WEIR__CORE_H
 #define WEIR__CORE_H
@@ -37,6 +38,7 @@ enum weir_task_state {
     WEIR_TASK_BLOCKED,
     WEIR_TASK_ABORTING, /* blocked, and asked to end its wait */
     WEIR_TASK_FINISHING,
+    WEIR_TASK_DONE, /* ended; only its record is kept */
 };
 
 /* What a blocked task waits for; shown by reports. */
@@ -44,6 +46,7 @@ enum weir_wait_kind {
     WEIR_WAIT_NONE,
     WEIR_WAIT_SLEEP,
     WEIR_WAIT_GROUP, /* every task of a group */
+    WEIR_WAIT_TASK,  /* the end of one task */
     WEIR_WAIT_PLACE, /* in a full group */
     WEIR_WAIT_IO,    /* an operation of the backend */
     WEIR_WAIT_BYTES, /* from a peer */
@@ -89,6 +92,7 @@ struct weir__detail {
 /* What most tasks never need; made when it is first used, released with the task. */
 struct weir__extra {
     struct weir__detail *detail; /* what weir_fail() said last */
+    struct weir__handle *handle; /* core/handle.h: result, outcome, and who waits for it */
 };
 
 struct weir_task {
@@ -165,16 +169,16 @@ struct weir_group {
                                one */
     size_t cancelled_count; /* members that ended cancelled while the group was */
     weir_failures *failures;
+    struct weir__keeping *keeping; /* core/handle.h; NULL until a member is to be kept */
     int first_code;
     const char *name;
     uint32_t number;
     uint8_t policy;
     uint8_t goal;         /* enum weir__goal: of the policies beyond WEIR_COLLECT_ALL */
-    bool cancelled_alone; /* a member was */
+    bool cancelled_alone; /* a member was, or its failure stayed with its record */
     bool body_refused;    /* the body was not let in by its own group any more */
     bool owner_waits;     /* the owner is parked in close */
-    bool closing;
-    bool joined; /* nobody is left in it, and nobody comes in any more */
+    bool joined;          /* nobody is left in it, and nobody comes in any more */
     bool primary_only;
     uint32_t quorum, success_count; /* members that must do well, and those that did */
     uint32_t to_come;               /* members that the body will still spawn */
@@ -217,7 +221,10 @@ struct weir_loop {
     int64_t looked_at_ns; /* when the backend was asked last */
     bool looks_are_dear;  /* asking costs a system call each time */
     uint32_t free_head;
-    size_t used_count; /* slots of the table ever used */
+    size_t used_count;  /* slots of the table ever used */
+    uint32_t worn_head; /* slots whose generations are used up, oldest first */
+    uint32_t worn_tail;
+    size_t worn_count;
     size_t task_count;
     size_t tasks_max;
     weir_task *handover; /* to be stepped to before the batch */
@@ -236,7 +243,6 @@ struct weir_loop {
     uint64_t step_count;
     int phase;
     int tid;
-    weir_task *stepping; /* the task whose step began last */
 
     /* mail from other threads */
     struct weir__post *inbox; /* atomic; CLOSED when the loop is gone */
@@ -261,7 +267,7 @@ struct weir_loop {
 
     void *free_args[WEIR__ARG_CLASSES];
     weir_group *free_groups;
-    uint8_t id; /* in task ids */
+    uint16_t id; /* in task ids; not 0 */
     const char *name;
     char backend_note[256];       /* why not io_uring, or empty */
     struct weir__list registered; /* in the process's list of loops */
@@ -365,6 +371,9 @@ int weir__core_spawn(weir_group *group, const char *name, weir_task_fn *fn, void
 extern void (*weir__core_locks_left)(weir_loop *loop, weir_task *task);
 weir_task_id weir__core_task_id(const weir_loop *loop, const weir_task *task);
 weir_task *weir__core_task_by_id(weir_loop *loop, weir_task_id id); /* NULL: ended */
+/* The same, also of a task that has ended and is kept; NULL: nothing is known of it. */
+weir_task *weir__core_record_by_id(weir_loop *loop, weir_task_id id);
+bool weir__core_owns_id(const weir_loop *loop, weir_task_id id); /* false for NULL */
 
 /* --- scopes ---------------------------------------------------------------------------------- */
 
@@ -391,6 +400,7 @@ static inline void weir__token_detach(weir_scope *scope)
 
 /* The task's extra, made when it has none; NULL: no memory. */
 struct weir__extra *weir__task_extra(weir_task *task);
+void weir__extra_free(struct weir__extra *extra); /* NULL does nothing */
 
 /* --- groups' inside --------------------------------------------------------------------------- */
 
@@ -426,6 +436,12 @@ int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *
 void weir__failures_discard(weir_failures *failures, bool report_rest);
 /* All of the set count as handled, the first as well; it is released. */
 void weir__failures_absorb(weir_failures *failures);
+/* The set of the group that the task closed last, if it explains this code; the caller's now. */
+weir_failures *weir__failure_claim_causes(weir_task *task, int code);
+void weir__failures_free_causes(weir_failures *causes); /* NULL does nothing */
+/* Tells a failure that reaches nobody; `created` is counted by the caller, `causes` is taken. */
+void weir__failure_report(weir_task *task, weir_failure_origin origin, int code,
+                          weir_failures *causes, const char *what);
 static inline struct weir__detail *weir__failure_detail(weir_task *task, int code)
 {
     struct weir__detail *detail = task->extra == NULL ? NULL : task->extra->detail;
@@ -451,6 +467,8 @@ void weir__failure_adopt(weir_task *task, struct weir__detail *detail);
 
 weir_task *weir__task_new(weir_loop *loop, weir_group *group, weir_task_fn *fn, void *arg,
                           int *out_rc);
+/* What is left of a task that was kept: its slot and its extra. */
+void weir__task_release(weir_loop *loop, weir_task *task);
 void weir__sched_ready(weir_loop *loop, weir_task *task);
 void weir__sched_unready(weir_loop *loop, weir_task *task);
 /* The next to run on this stack's behalf, or NULL when the turn is over. */

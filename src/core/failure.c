@@ -113,6 +113,35 @@ static void take_message(struct weir__failure_record *record, weir_task *task, i
     record->public.fail_address = detail->address;
 }
 
+weir_failures *weir__failure_claim_causes(weir_task *task, int code)
+{
+    weir_failures *set = task->last_failures;
+    if (set == NULL || set->first == NULL || set->first->public.code != code)
+        return NULL;
+    set->loop->failures_delivered += set->count + set->lost_count - 1;
+    task->last_failures = NULL;
+    return set;
+}
+
+static void fill_record(struct weir__failure_record *record, weir_failure_origin origin,
+                        weir_task *task, const weir_group *group, int code)
+{
+    weir_loop *loop = group->loop;
+    record->public = (weir_failure){
+        .code = code,
+        .origin = origin,
+        .task = weir__core_task_id(loop, task),
+        .task_name = task->name,
+        .task_fn = (const void *)(uintptr_t)task->fn,
+        .group_name = group->name,
+        .spawn_site = weir__task_spawn_site(task),
+        .spawn_address = weir__task_spawn_address(task),
+        .at_ns = weir_now(),
+        .sequence = ++loop->failure_sequence,
+    };
+    take_message(record, task, code);
+}
+
 int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code)
 {
     weir_loop *loop = group->loop;
@@ -131,26 +160,8 @@ int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *
             loop->failures_reported++;
         return code;
     }
-    record->public = (weir_failure){
-        .code = code,
-        .origin = origin,
-        .task = weir__core_task_id(loop, task),
-        .task_name = task->name,
-        .task_fn = (const void *)(uintptr_t)task->fn,
-        .group_name = group->name,
-        .spawn_site = weir__task_spawn_site(task),
-        .spawn_address = weir__task_spawn_address(task),
-        .at_ns = weir_now(),
-        .sequence = ++loop->failure_sequence,
-    };
-    take_message(record, task, code);
-    if (task->last_failures != NULL && task->last_failures->first != NULL &&
-        task->last_failures->first->public.code == code) {
-        record->public.causes = task->last_failures;
-        loop->failures_delivered +=
-            task->last_failures->count + task->last_failures->lost_count - 1;
-        task->last_failures = NULL;
-    }
+    fill_record(record, origin, task, group, code);
+    record->public.causes = weir__failure_claim_causes(task, code);
     weir_failures *set = group->failures;
     if (set->last == NULL)
         set->first = record;
@@ -177,6 +188,26 @@ static void set_free(weir_failures *set)
         weir__base_free(record);
         record = next;
     }
+}
+
+void weir__failures_free_causes(weir_failures *causes)
+{
+    if (causes != NULL)
+        set_free(causes);
+}
+
+void weir__failure_report(weir_task *task, weir_failure_origin origin, int code,
+                          weir_failures *causes, const char *what)
+{
+    weir_loop *loop = task->group->loop;
+    struct weir__failure_record record = {0};
+    fill_record(&record, origin, task, task->group, code);
+    record.public.causes = causes;
+    weir_failures set = {.first = &record, .last = &record, .count = 1, .loop = loop};
+    loop->failures_reported++;
+    weir__core_find(&(struct weir__finding){
+        .kind = WEIR__FINDING_FAILURES, .loop = loop, .failures = &set, .count = 1, .what = what});
+    weir__failures_free_causes(causes);
 }
 
 /* The first record went with the return code of close. The rest is reported unless somebody

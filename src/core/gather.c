@@ -3,10 +3,9 @@
  *
  * A group with a hook: each member's argument is its slot, which knows the position.
  */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "core/core.h"
+#include "core/handle.h"
 #include "core/task.h"
 
 struct gather {
@@ -32,6 +31,7 @@ static int run_call(void *arg)
 static void note_outcome(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc,
                          const struct weir__detail *detail)
 {
+    (void)detail;
     struct gather_slot *slot = task->arg;
     struct gather *gather = slot->gather;
     task->fn = slot->fn; /* reports speak of the call, not of our trampoline */
@@ -40,14 +40,7 @@ static void note_outcome(weir_group *group, weir_task *task, weir_outcome_kind k
         gather->cancelled_alone_count++;
     if (gather->outcomes == NULL)
         return;
-    weir_outcome *outcome = &gather->outcomes[slot->position];
-    outcome->kind = kind;
-    outcome->rc = rc;
-    if (detail == NULL)
-        return;
-    size_t size = strnlen(detail->message, sizeof outcome->message - 1);
-    memcpy(outcome->message, detail->message, size);
-    outcome->message[size] = '\0';
+    weir__outcome_set(&gather->outcomes[slot->position], group->loop, task, kind, rc);
 }
 
 static int spawn_all(weir_group *group, struct gather *gather, const weir_call *calls, size_t count)

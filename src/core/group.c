@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "core/core.h"
+#include "core/handle.h"
 #include "core/observe.h"
 #include "core/task.h"
 
@@ -70,6 +71,13 @@ int weir_group_open(weir_group **out_group, const weir_group_options *options)
     weir_group *group = weir__group_new(loop, options);
     if (group == NULL)
         return -ENOMEM;
+    if (options != NULL && options->keeps_outcomes) {
+        if (weir__keeping_of(group) == NULL) {
+            weir__group_discard(loop, group);
+            return -ENOMEM;
+        }
+        group->keeping->all = true;
+    }
     int64_t timeout_ns = options == NULL ? 0 : options->timeout_ns;
     unsigned flags = WEIR__SCOPE_GROUP | (timeout_ns != 0 ? WEIR__SCOPE_TIMEOUT : 0u);
     int64_t deadline_ns = WEIR_NEVER;
@@ -232,9 +240,14 @@ void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc)
         group->ended(group, task, kind, rc, weir__failure_detail(task, rc));
     weir__failure_settle_last(task);
 
+    struct weir__handle *handle = weir__handle_of(task);
+    if (__builtin_expect(handle != NULL, 0))
+        weir__handle_ended(loop, task, kind, rc);
     if (group->unstarted == &task->sibling)
         group->unstarted = task->sibling.next;
     weir__list_remove(&task->sibling);
+    if (__builtin_expect(handle != NULL, 0))
+        weir__handle_file(task);
     group->live_count--;
     offer_place(group);
     hand_over(loop, group);
@@ -339,11 +352,12 @@ int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures
     settle_nesting(group, task);
     rc = judge_body(loop, group, task, rc);
     weir__failure_settle_last(task);
-    group->closing = true;
     bool has_goal = group->policy > WEIR_COLLECT_ALL;
     if (has_goal)
         weir__policy_body_done(group, rc);
     join(loop, group);
+    if (group->keeping != NULL)
+        weir__keeping_release(loop, group);
     if (has_goal)
         rc = weir__policy_settle(group, rc, address);
 

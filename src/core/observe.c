@@ -14,7 +14,7 @@ static weir__observe_fn *observer;
 static const struct weir__loop_hooks *loop_hooks; /* atomic: loops begin on many threads */
 static struct weir__mutex loops_lock = {PTHREAD_MUTEX_INITIALIZER};
 static struct weir__list loops = {&loops, &loops};
-static uint8_t next_loop_id;
+static uint16_t last_loop_id;
 
 void weir__core_observe(weir__observe_fn *fn)
 {
@@ -46,10 +46,21 @@ void weir__core_find(const struct weir__finding *finding)
     }
 }
 
+static bool id_in_use(uint16_t id)
+{
+    for (struct weir__list *node = loops.next; node != &loops; node = node->next)
+        if (WEIR__CONTAINER(node, weir_loop, registered)->id == id)
+            return true;
+    return id == 0;
+}
+
 void weir__core_loop_started(weir_loop *loop)
 {
     weir__base_mutex_lock(&loops_lock);
-    loop->id = next_loop_id++;
+    do
+        last_loop_id++;
+    while (id_in_use(last_loop_id));
+    loop->id = last_loop_id;
     weir__list_append(&loops, &loop->registered);
     weir__base_mutex_unlock(&loops_lock);
     const struct weir__loop_hooks *hooks = __atomic_load_n(&loop_hooks, __ATOMIC_ACQUIRE);

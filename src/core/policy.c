@@ -15,7 +15,7 @@
  * Holds    1. A goal is decided at most once.
  *          2. first_code of a group whose goal is won is the body's, or 0.
  */
-#include "core/core.h"
+#include "core/handle.h"
 
 enum { WIDEST_QUORUM = 1 << 24 }; /* no loop has more tasks */
 
@@ -89,7 +89,10 @@ static void judge_goal(weir_group *group, weir_outcome_kind kind, bool alone)
 void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc)
 {
     bool alone = false;
-    if (kind == WEIR_OUTCOME_FAILED) {
+    bool stays = kind == WEIR_OUTCOME_FAILED && weir__handle_takes_failure(task, rc);
+    if (stays) {
+        group->cancelled_alone = true;
+    } else if (kind == WEIR_OUTCOME_FAILED) {
         add_failure(group, task, rc);
     } else if (kind == WEIR_OUTCOME_CANCELLED) {
         alone = group->scope.weir__effective < WEIR__LEVEL_CANCEL;
@@ -98,7 +101,7 @@ void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind ki
     }
     if (group->policy > WEIR_COLLECT_ALL)
         judge_goal(group, kind, alone);
-    else if (group->policy == WEIR_FAIL_FAST && kind == WEIR_OUTCOME_FAILED)
+    else if (group->policy == WEIR_FAIL_FAST && kind == WEIR_OUTCOME_FAILED && !stays)
         cancel_group(group, WEIR_CANCEL_SIBLING_FAILED, "a failure in its group");
 }
 

@@ -176,7 +176,6 @@ static void begin_step(weir_loop *loop, weir_task *task)
     hot->state = WEIR_TASK_RUNNING;
     hot->step_count++;
     loop->current = task;
-    __atomic_store_n(&loop->stepping, task, __ATOMIC_RELAXED);
     __atomic_store_n(&loop->step_count, loop->step_count + 1, __ATOMIC_RELAXED);
     if (!(task->flags & WEIR__TASK_STARTED)) {
         task->flags |= WEIR__TASK_STARTED;

@@ -5,6 +5,11 @@
  * cold records (192). Free slots form a list, last in, first out; a slot's generation is odd while
  * it holds a task and moves on with each use, so an id of a task that ended is told apart (R4).
  *
+ * An id is, from its low end, 24 bits of index, 16 of loop, and 24 that count the uses of the slot.
+ * A slot that has had 2^24 tasks is worn and rests; at most 65,536 rest, so the id of a task names
+ * nobody else until its loop has run 2^40 tasks (or 2^24 times tasks_max, if that is less). The
+ * number of a loop is free again when the loop has ended, and comes again after 65,534 others.
+ *
  * Runs on  the loop's own thread.
  */
 #include "core/task.h"
@@ -15,9 +20,16 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/sys.h"
+#include "core/handle.h"
 #include "core/observe.h"
 
-enum { ARG_SMALLEST = 64, ID_INDEX_BITS = 24 };
+enum {
+    ARG_SMALLEST = 64,
+    ID_INDEX_BITS = 24,
+    ID_LOOP_BITS = 16,
+    USES_MAX = 1 << (64 - ID_INDEX_BITS - ID_LOOP_BITS),
+    WORN_KEPT = 1 << 16,
+};
 
 _Static_assert(sizeof(weir_scope) == 96, "scopes are part of every task record");
 _Static_assert(sizeof(weir_task) == 192, "the cold record of a task is three cache lines");
@@ -37,6 +49,7 @@ int weir__task_table_init(weir_loop *loop, size_t tasks_max)
     loop->cold = cold;
     loop->tasks_max = tasks_max;
     loop->free_head = WEIR__NO_TASK;
+    loop->worn_head = loop->worn_tail = WEIR__NO_TASK;
     return 0;
 }
 
@@ -92,6 +105,19 @@ static void arg_free(weir_loop *loop, void *arg, uint8_t class)
 
 /* --- records ---------------------------------------------------------------------------------- */
 
+/* The one that has rested longest; its generations begin again. */
+static uint32_t take_worn_slot(weir_loop *loop)
+{
+    uint32_t index = loop->worn_head;
+    if (index == WEIR__NO_TASK)
+        return WEIR__NO_TASK;
+    loop->worn_head = loop->hot[index].next;
+    if (loop->worn_head == WEIR__NO_TASK)
+        loop->worn_tail = WEIR__NO_TASK;
+    loop->worn_count--;
+    return index;
+}
+
 static uint32_t take_slot(weir_loop *loop)
 {
     uint32_t index = loop->free_head;
@@ -99,7 +125,33 @@ static uint32_t take_slot(weir_loop *loop)
         loop->free_head = loop->hot[index].next;
         return index;
     }
-    return loop->used_count < loop->tasks_max ? (uint32_t)loop->used_count++ : WEIR__NO_TASK;
+    if (loop->used_count < loop->tasks_max && loop->worn_count < WORN_KEPT)
+        return (uint32_t)loop->used_count++;
+    return take_worn_slot(loop);
+}
+
+static uint32_t uses(uint32_t generation)
+{
+    return (generation >> 1) % USES_MAX;
+}
+
+static void give_slot(weir_loop *loop, uint32_t index)
+{
+    struct weir__hot *hot = &loop->hot[index];
+    hot->state = WEIR_TASK_FREE;
+    hot->generation++;
+    if (__builtin_expect(uses(hot->generation) != 0, 1)) {
+        hot->next = loop->free_head;
+        loop->free_head = index;
+        return;
+    }
+    hot->next = WEIR__NO_TASK;
+    if (loop->worn_tail == WEIR__NO_TASK)
+        loop->worn_head = index;
+    else
+        loop->hot[loop->worn_tail].next = index;
+    loop->worn_tail = index;
+    loop->worn_count++;
 }
 
 weir_task *weir__task_new(weir_loop *loop, weir_group *group, weir_task_fn *fn, void *arg,
@@ -155,27 +207,38 @@ struct weir__extra *weir__task_extra(weir_task *task)
     return task->extra;
 }
 
-static void release_extra(weir_task *task)
+void weir__extra_free(struct weir__extra *extra)
 {
-    weir__base_free(task->extra->detail);
-    weir__base_free(task->extra);
-    task->extra = NULL;
+    if (extra == NULL)
+        return;
+    weir__base_free(extra->detail);
+    weir__base_free(extra->handle);
+    weir__base_free(extra);
 }
 
-static void release(weir_loop *loop, weir_task *task)
+void weir__task_release(weir_loop *loop, weir_task *task)
 {
-    struct weir__hot *hot = &loop->hot[task->index];
-    weir__token_detach(&task->scope);
     if (__builtin_expect(task->extra != NULL, 0))
-        release_extra(task);
+        weir__extra_free(task->extra);
+    give_slot(loop, task->index);
+}
+
+/* It is alive no more: all goes but its record, and that too unless it is kept. */
+static void end(weir_loop *loop, weir_task *task)
+{
+    weir__token_detach(&task->scope);
     arg_free(loop, task->arg, task->arg_class);
-    hot->state = WEIR_TASK_FREE;
-    hot->generation++;
-    hot->next = loop->free_head;
-    loop->free_head = task->index;
     weir__stacks_unpromise(&loop->stacks);
     loop->task_count--;
     loop->ended_count++;
+    if (__builtin_expect(weir__handle_keeps(task), 0)) {
+        task->arg = NULL;
+        task->scope.weir__state = WEIR__SCOPE_LEFT;
+        loop->hot[task->index].state = WEIR_TASK_DONE;
+        loop->hot[task->index].since_ns = loop->now_ns;
+        return;
+    }
+    weir__task_release(loop, task);
 }
 
 /* The group whose scope this is, among the open ones; the pointer itself is not followed. */
@@ -219,7 +282,7 @@ void weir__task_finish(weir_loop *loop, weir_task *task, int rc)
         __atomic_load_n(&weir__core_locks_left, __ATOMIC_RELAXED)(loop, task);
     loop->hot[task->index].state = WEIR_TASK_FINISHING;
     weir__group_child_ended(loop, task, rc);
-    release(loop, task);
+    end(loop, task);
 }
 
 /* --- spawning --------------------------------------------------------------------------------- */
@@ -256,6 +319,7 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
 
     uint8_t class = 0;
     void *given = arg;
+    struct weir__extra *extra = NULL;
     if (copy_bytes > 0) {
         given = arg_new(loop, copy_bytes, &class);
         if (given == NULL) {
@@ -264,11 +328,17 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
         }
         memcpy(given, arg, copy_bytes);
     }
+    if (__builtin_expect(weir__handle_wanted(group, options), 0)) {
+        rc = weir__handle_prepare(group, options, &extra);
+        if (rc < 0)
+            goto free_arg;
+    }
     weir_task *task = weir__task_new(loop, group, fn, given, &rc);
     if (task == NULL)
-        goto free_arg;
+        goto free_extra;
     if (limited)
         group->places_promised--; /* it is taken now */
+    task->extra = extra;
     task->arg_class = class;
     task->spawn_place = place;
     task->flags |= (uint8_t)place_flag;
@@ -278,6 +348,8 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
         *out_id = weir__core_task_id(loop, task);
     return 0;
 
+free_extra:
+    weir__extra_free(extra);
 free_arg:
     arg_free(loop, given, class);
 drop_place:
@@ -327,19 +399,28 @@ const void *weir__task_spawn_address(const weir_task *task)
 
 weir_task_id weir__core_task_id(const weir_loop *loop, const weir_task *task)
 {
-    return ((uint64_t)loop->hot[task->index].generation << 32) |
+    return ((uint64_t)uses(loop->hot[task->index].generation) << (ID_INDEX_BITS + ID_LOOP_BITS)) |
            ((uint64_t)loop->id << ID_INDEX_BITS) | task->index;
+}
+
+bool weir__core_owns_id(const weir_loop *loop, weir_task_id id)
+{
+    return loop != NULL && (uint16_t)(id >> ID_INDEX_BITS) == loop->id;
+}
+
+weir_task *weir__core_record_by_id(weir_loop *loop, weir_task_id id)
+{
+    uint32_t index = (uint32_t)id & ((1u << ID_INDEX_BITS) - 1);
+    if (index >= loop->used_count || loop->hot[index].state == WEIR_TASK_FREE)
+        return NULL;
+    weir_task *task = &loop->cold[index];
+    return weir__core_task_id(loop, task) == id ? task : NULL;
 }
 
 weir_task *weir__core_task_by_id(weir_loop *loop, weir_task_id id)
 {
-    uint32_t index = (uint32_t)id & ((1u << ID_INDEX_BITS) - 1);
-    if (index >= loop->used_count)
-        return NULL;
-    const struct weir__hot *hot = &loop->hot[index];
-    if (hot->generation != (uint32_t)(id >> 32) || hot->state == WEIR_TASK_FREE)
-        return NULL;
-    return &loop->cold[index];
+    weir_task *task = weir__core_record_by_id(loop, id);
+    return task != NULL && loop->hot[task->index].state != WEIR_TASK_DONE ? task : NULL;
 }
 
 weir_task_id weir_task_self(void)
@@ -358,9 +439,9 @@ void weir_task_set_name(const char *name)
 int weir_task_cancel(weir_task_id id, const char *reason)
 {
     weir_loop *loop = weir__loop;
-    if (loop == NULL || ((id >> ID_INDEX_BITS) & 0xff) != loop->id)
+    if (!weir__core_owns_id(loop, id))
         return -EPERM;
-    weir_task *task = weir__core_task_by_id(loop, id);
+    weir_task *task = weir__core_record_by_id(loop, id);
     if (task == NULL)
         return -ESTALE;
     weir__scope_cancel_level(loop, &task->scope, WEIR__LEVEL_CANCEL, WEIR_CANCEL_EXPLICIT, reason,
@@ -376,7 +457,7 @@ size_t weir_task_count(void)
 void weir__core_each_task(weir_loop *loop, void (*fn)(weir_task *task, void *arg), void *arg)
 {
     for (size_t i = 0; i < loop->used_count; i++)
-        if (loop->hot[i].state != WEIR_TASK_FREE)
+        if (loop->hot[i].state != WEIR_TASK_FREE && loop->hot[i].state != WEIR_TASK_DONE)
             fn(&loop->cold[i], arg);
 }
 
@@ -386,6 +467,7 @@ const char *weir__core_wait_text(enum weir_wait_kind kind)
         [WEIR_WAIT_NONE] = "nothing",
         [WEIR_WAIT_SLEEP] = "a sleep",
         [WEIR_WAIT_GROUP] = "the tasks of its group",
+        [WEIR_WAIT_TASK] = "the end of a task",
         [WEIR_WAIT_PLACE] = "a place in a full group",
         [WEIR_WAIT_IO] = "an operation of the kernel",
         [WEIR_WAIT_BYTES] = "bytes from its peer",

@@ -1,0 +1,122 @@
+/*
+ * weir/handle.h - tasks by their id: what one came to, its result, and waiting for one
+ *
+ * A task is named by its weir_task_id. The id is a value: nothing is released, and one that is out
+ * of date is recognised. What a task leaves behind goes when it ends, unless it was spawned with
+ * `.keep = true`: then its outcome and its result stay until its group is closed.
+ *
+ *     weir_task_id id;
+ *     rc = weir_spawn_with(group, &(weir_spawn_options){.keep = true}, load, &arg, &id);
+ *     ...
+ *     weir_outcome outcome;
+ *     rc = weir_task_wait(id, &outcome);
+ *     if (rc == 0 && outcome.kind == WEIR_OUTCOME_OK)
+ *         rc = weir_task_take(id, &page);       // what load() gave to weir_task_set_result()
+ */
+#ifndef WEIR_HANDLE_H
+#define WEIR_HANDLE_H
+
+#include <weir/base.h>
+#include <weir/group.h>
+#include <weir/scope.h>
+#include <weir/task.h>
+
+/** Releases a value that nobody has taken. It runs on the loop and must not wait: checkpoints give
+ * -EPERM in it. */
+typedef void weir_destroy_fn(void *value);
+
+WEIR_BEGIN_DECLS
+
+/**
+ * Leave a result for whoever asks for it: the second value that a task returns.
+ *
+ * It stays the task's until somebody takes it. One that nobody takes is destroyed: at once when
+ * the task fails, is cancelled or is not kept; else with the record. A result that was set before
+ * is destroyed and replaced.
+ *
+ * @param result   taken when this returns 0; NULL: none
+ * @param destroy  releases it; NULL when there is nothing to release
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ENOMEM  no memory; the result is still the caller's
+ *             -EPERM   called outside a task
+ * Checkpoint  no
+ * Thread      a loop's, in a task
+ * Source      rule R2
+ */
+WEIR_API WEIR_MUST_CHECK int weir_task_set_result(void *result, weir_destroy_fn *destroy);
+
+/**
+ * Wait until a task has ended. It is not cancelled by that, whatever happens to the caller.
+ *
+ * Any task of the loop may wait, and several may: they go on in the order they came. A task that is
+ * not kept can be waited for while it is alive.
+ *
+ * @param id           a task of this loop
+ * @param out_outcome  how it ended; NULL: it only has to have ended
+ *
+ * Returns     0 when it has ended, in whatever way, or a negative errno
+ * Errors      -ECANCELED  the caller's scope is cancelled
+ *             -EDEADLK    it is the caller
+ *             -ESTALE     it has ended and its record has gone
+ *             -ENOMEM     no memory
+ *             -EPERM      called outside a task, or the task belongs to another loop
+ * Checkpoint  always
+ * Thread      the task's loop, in a task
+ * Source      rule R3
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_task_wait(weir_task_id id,
+                                                            weir_outcome *out_outcome);
+
+/**
+ * Take the result of a task that has ended well. It can be taken once.
+ *
+ * @param id          a kept task of this loop
+ * @param out_result  the caller's from now on
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EAGAIN  it has not ended yet: weir_task_wait() first
+ *             -ENOENT  there is none: it set none, did not end well, or it was taken before
+ *             -ESTALE  it has ended and its record has gone
+ *             -EPERM   it belongs to another loop, or no loop runs here
+ * Checkpoint  no
+ * Thread      the task's loop
+ * Source      rules R2, R4
+ */
+WEIR_API WEIR_MUST_CHECK int weir_task_take(weir_task_id id, void **out_result);
+
+/**
+ * Let go of a record before its group is closed; a result that is still there is destroyed.
+ *
+ * A task that is still alive goes on, and is not kept at its end. A failure that stayed with the
+ * record (`.handled`) and that nobody was given is reported.
+ *
+ * @param id  a task of this loop
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ESTALE  it has ended and its record has gone
+ *             -EPERM   it belongs to another loop, or no loop runs here
+ * Checkpoint  no
+ * Thread      the task's loop
+ * Source      rules R1, P8
+ */
+WEIR_API WEIR_MUST_CHECK int weir_task_forget(weir_task_id id);
+
+/**
+ * Whether a task was asked to end, also where it cannot see that: behind a shield, or since it is
+ * busy.
+ *
+ * @param id  a task of this loop
+ *
+ * Returns     1 when it was, 0 when not, or a negative errno
+ * Errors      -ESTALE  it has ended and its record has gone
+ *             -EPERM   it belongs to another loop, or no loop runs here
+ * Checkpoint  no
+ * Thread      the task's loop
+ * Source      rule H5
+ */
+WEIR_API WEIR_MUST_CHECK int weir_task_cancel_requested(weir_task_id id);
+
+WEIR_END_DECLS
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * handle.h - what is known of a task beyond its end: outcome, result, and who asks for them
+ *
+ * Most tasks have none of this. A handle is made when a task is spawned to be kept, when it sets a
+ * result, or when somebody waits for it. With the end of a task goes its handle, unless it is kept:
+ * then the record stays in the table, in the state DONE, and in its group's list until the group is
+ * closed or the record is forgotten.
+ *
+ * Holds  1. A record is DONE exactly while it is in a list of its group's keeping.
+ *        2. What a task set as its result is taken once or destroyed once (I5).
+ */
+#ifndef WEIR__CORE_HANDLE_H
+#define WEIR__CORE_HANDLE_H
+
+#include <weir/handle.h>
+
+#include "core/core.h"
+
+struct weir__handle {
+    weir_outcome outcome; /* fixed when `ended` */
+    void *result;         /* NULL: none, or not ours any more */
+    weir_destroy_fn *destroy;
+    struct weir__list waiters;
+    weir_failures *causes; /* of a failure that stays here */
+    bool kept;             /* the record outlives the task */
+    bool handled;          /* a failure stays here (P8) */
+    bool ended;
+    bool seen; /* somebody was given the outcome */
+    bool owed; /* a failure that stays here, and was not accounted for yet */
+};
+
+/* The records a group keeps, made with the first of them. */
+struct weir__keeping {
+    struct weir__list ended; /* weir_task.sibling, in order of completion */
+    bool all;                /* weir_group_options.keeps_outcomes */
+};
+
+static inline struct weir__handle *weir__handle_of(const weir_task *task)
+{
+    return __builtin_expect(task->extra == NULL, 1) ? NULL : task->extra->handle;
+}
+
+static inline bool weir__handle_keeps(const weir_task *task)
+{
+    const struct weir__handle *handle = weir__handle_of(task);
+    return handle != NULL && handle->kept;
+}
+
+/* --- spawning --------------------------------------------------------------------------------- */
+
+static inline bool weir__handle_wanted(const weir_group *group, const weir_spawn_options *options)
+{
+    return (options != NULL && (options->keep || options->handled)) ||
+           (group->keeping != NULL && group->keeping->all);
+}
+/* All that the end of a task to be kept will need. */
+int weir__handle_prepare(weir_group *group, const weir_spawn_options *options,
+                         struct weir__extra **out_extra) WEIR_MUST_CHECK;
+/* NULL: no memory. */
+struct weir__keeping *weir__keeping_of(weir_group *group);
+
+/* --- the end of a task ------------------------------------------------------------------------ */
+
+/* True: the failure stays with the task's record and concerns nobody else. */
+bool weir__handle_takes_failure(weir_task *task, int rc);
+/* The outcome is fixed: the result is settled, and who waits is told. The task is still a
+ * member. */
+void weir__handle_ended(weir_loop *loop, weir_task *task, weir_outcome_kind kind, int rc);
+/* It is no member any more: its record goes where it is kept, if it is. */
+void weir__handle_file(weir_task *task);
+/* The group has been joined: its records go. */
+void weir__keeping_release(weir_loop *loop, weir_group *group);
+
+/* What weir_outcome says of a task that has ended with rc. */
+void weir__outcome_set(weir_outcome *out, weir_loop *loop, weir_task *task, weir_outcome_kind kind,
+                       int rc);
+
+#endif
