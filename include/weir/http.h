@@ -71,6 +71,13 @@ typedef struct weir_handler {
     const weir_model *out;
 } weir_handler;
 
+/** Who is served first when not all can be: see weir_http_limits.queue_delay_max_ns. */
+typedef enum weir_priority {
+    WEIR_PRIORITY_NORMAL,
+    WEIR_PRIORITY_LOW,  /* refused as soon as the server is overloaded */
+    WEIR_PRIORITY_HIGH, /* refused last */
+} weir_priority;
+
 /** One route; made by WEIR_GET() and its kind. The fields from `status` on are options, by name. */
 typedef struct weir_route {
     const char *method;
@@ -96,7 +103,8 @@ typedef struct weir_route {
                                  default limit of time begins at the end of the body */
     bool eof_cancels; /* a client that has finished sending counts as gone (streams: always) */
     bool hidden;      /* left out of the documentation */
-    bool probe;       /* outside the limit of requests in flight and outside the access log */
+    bool probe;       /* outside the limits of requests and outside the access log */
+    weir_priority priority;         /* when the server is overloaded */
     weir_filter_fn *const *filters; /* kept; run inside the server's; ends with NULL */
     void *arg;                      /* kept, for the handler: weir_request_route(request)->arg */
 } weir_route;
@@ -143,23 +151,25 @@ typedef struct weir_route {
 
 /** What may be hit; each is counted in weir_http_server_stats. */
 typedef enum weir_http_limit {
-    WEIR_HTTP_LIMIT_CONNECTIONS,   /* accepting paused, idle connections were closed */
-    WEIR_HTTP_LIMIT_IN_FLIGHT,     /* 503 */
-    WEIR_HTTP_LIMIT_FIRST_BYTE,    /* closed */
-    WEIR_HTTP_LIMIT_HEAD_TIME,     /* 408 */
-    WEIR_HTTP_LIMIT_LINE_BYTES,    /* 414 */
-    WEIR_HTTP_LIMIT_HEAD_BYTES,    /* 431 */
-    WEIR_HTTP_LIMIT_QUERY_COUNT,   /* 400 */
-    WEIR_HTTP_LIMIT_BODY_BYTES,    /* 413 */
-    WEIR_HTTP_LIMIT_BODY_IDLE,     /* 408 */
-    WEIR_HTTP_LIMIT_BODY_RATE,     /* 408 */
-    WEIR_HTTP_LIMIT_HANDLER_TIME,  /* 503 */
-    WEIR_HTTP_LIMIT_WRITE_STALL,   /* reset */
-    WEIR_HTTP_LIMIT_IDLE,          /* closed */
-    WEIR_HTTP_LIMIT_CONN_REQUESTS, /* Connection: close */
-    WEIR_HTTP_LIMIT_CONN_AGE,      /* Connection: close */
-    WEIR_HTTP_LIMIT_PIPELINE,      /* reading paused */
-    WEIR_HTTP_LIMIT_ARENA_BYTES,   /* 500 */
+    WEIR_HTTP_LIMIT_CONNECTIONS,         /* accepting paused, idle connections were closed */
+    WEIR_HTTP_LIMIT_IN_FLIGHT,           /* 503 */
+    WEIR_HTTP_LIMIT_FIRST_BYTE,          /* closed */
+    WEIR_HTTP_LIMIT_HEAD_TIME,           /* 408 */
+    WEIR_HTTP_LIMIT_LINE_BYTES,          /* 414 */
+    WEIR_HTTP_LIMIT_HEAD_BYTES,          /* 431 */
+    WEIR_HTTP_LIMIT_QUERY_COUNT,         /* 400 */
+    WEIR_HTTP_LIMIT_BODY_BYTES,          /* 413 */
+    WEIR_HTTP_LIMIT_BODY_IDLE,           /* 408 */
+    WEIR_HTTP_LIMIT_BODY_RATE,           /* 408 */
+    WEIR_HTTP_LIMIT_HANDLER_TIME,        /* 503 */
+    WEIR_HTTP_LIMIT_WRITE_STALL,         /* reset */
+    WEIR_HTTP_LIMIT_IDLE,                /* closed */
+    WEIR_HTTP_LIMIT_CONN_REQUESTS,       /* Connection: close */
+    WEIR_HTTP_LIMIT_CONN_AGE,            /* Connection: close */
+    WEIR_HTTP_LIMIT_PIPELINE,            /* reading paused */
+    WEIR_HTTP_LIMIT_ARENA_BYTES,         /* 500 */
+    WEIR_HTTP_LIMIT_ADDRESS_CONNECTIONS, /* closed */
+    WEIR_HTTP_LIMIT_QUEUE_DELAY,         /* 503 */
     WEIR_HTTP_LIMIT_COUNT
 } weir_http_limit;
 
@@ -168,31 +178,37 @@ typedef enum weir_http_limit {
  * WEIR_FOREVER.
  */
 typedef struct weir_http_limits {
-    size_t connections_max;        /* 10,000; at most 80 % of the descriptors, and all but 32 */
-    size_t in_flight_max;          /* 2,048 requests being handled */
-    size_t line_bytes_max;         /* 8 KiB: method, target and version */
-    size_t head_bytes_max;         /* 32 KiB: all fields */
-    size_t head_fields_max;        /* 100; at most 100 */
-    size_t query_params_max;       /* 1,000 */
-    size_t body_bytes_max;         /* 1 MiB, unless the route says otherwise */
-    size_t body_discard_max;       /* 256 KiB of unread body are skipped; with more the connection
+    size_t connections_max;         /* 10,000; at most 80 % of the descriptors, and all but 32 */
+    size_t address_connections_max; /* none, with `edge` 256: of one client's address (IPv6: of one
+                                       /64); more are closed as they come */
+    size_t in_flight_max;           /* 2,048 requests being handled */
+    size_t line_bytes_max;          /* 8 KiB: method, target and version */
+    size_t head_bytes_max;          /* 32 KiB: all fields */
+    size_t head_fields_max;         /* 100; at most 100 */
+    size_t query_params_max;        /* 1,000 */
+    size_t body_bytes_max;          /* 1 MiB, unless the route says otherwise */
+    size_t body_discard_max;        /* 256 KiB of unread body are skipped; with more the connection
                                     closes */
-    size_t body_rate_min;          /* 240 bytes a second, after body_rate_grace_ns */
-    size_t arena_bytes_max;        /* 4 MiB, beside the body */
-    size_t conn_requests_max;      /* 10,000 */
-    size_t pipeline_bytes_max;     /* 16 KiB received behind a request in flight; then reading
+    size_t body_rate_min;           /* 240 bytes a second, after body_rate_grace_ns */
+    size_t arena_bytes_max;         /* 4 MiB, beside the body */
+    size_t conn_requests_max;       /* 10,000 */
+    size_t pipeline_bytes_max;      /* 16 KiB received behind a request in flight; then reading
                                     pauses */
-    int64_t first_byte_timeout_ns; /* 10 s on a new connection */
-    int64_t head_timeout_ns;       /* 10 s from its first byte */
-    int64_t body_idle_timeout_ns;  /* 15 s */
-    int64_t body_rate_grace_ns;    /* 10 s */
-    int64_t handler_timeout_ns;    /* 30 s */
-    int64_t write_timeout_ns;      /* 30 s without progress */
-    int64_t idle_timeout_ns;       /* 75 s between requests; 5 s above 80 % of connections_max */
-    int64_t conn_age_max_ns;       /* 1 h, give or take 10 % */
-    int64_t linger_timeout_ns;     /* 2 s: reading on after a refusal, so that the client can see
+    int64_t first_byte_timeout_ns;  /* 10 s on a new connection */
+    int64_t head_timeout_ns;        /* 10 s from its first byte */
+    int64_t body_idle_timeout_ns;   /* 15 s */
+    int64_t body_rate_grace_ns;     /* 10 s */
+    int64_t handler_timeout_ns;     /* 30 s */
+    int64_t write_timeout_ns;       /* 30 s without progress */
+    int64_t idle_timeout_ns;        /* 75 s between requests; 5 s above 80 % of connections_max */
+    int64_t conn_age_max_ns;        /* 1 h, give or take 10 % */
+    int64_t linger_timeout_ns;      /* 2 s: reading on after a refusal, so that the client can see
                                     it */
-    int64_t heartbeat_ns;          /* 15 s: silence after which a stream of events gets a comment */
+    int64_t heartbeat_ns;       /* 15 s: silence after which a stream of events gets a comment */
+    int64_t queue_delay_max_ns; /* 500 ms between bytes that could be read and their handler: above
+                                   that for queue_delay_sustain_ns, requests are answered 503 until
+                                   it is halved; routes of low priority first, probes never */
+    int64_t queue_delay_sustain_ns; /* 1 s */
     int64_t drain_grace_ns; /* 200 ms: how long a drain waits for a request that may be under way on
                                     a connection that was used within the last second */
 } weir_http_limits;
@@ -236,6 +252,8 @@ typedef struct weir_http_server_options {
     weir_filter_fn *const *filters; /* kept; around every handler; ends with NULL */
     weir_http_limits limits;
     weir_http_hooks hooks;
+    bool edge; /* clients come from anywhere, and not through a proxy of ours: sets the limit of
+                  connections of one address */
 } weir_http_server_options;
 
 /** A snapshot of a server. */
@@ -250,6 +268,8 @@ typedef struct weir_http_server_stats {
     size_t idle_count;      /* of these, between two requests or before the first */
     size_t in_flight_count; /* requests now */
     size_t stream_count;    /* of these, streams of events */
+    int64_t queue_delay_ns; /* how long the request that began last had waited for its turn */
+    bool shedding;          /* overloaded: requests are refused by their priority */
     bool draining;
 } weir_http_server_stats;
 

@@ -32,6 +32,7 @@
 #include "base/buffer.h"
 #include "base/thread.h"
 #include "core/core.h"
+#include "http/peers.h"
 
 enum {
     WEIR__APP_WORKERS_MAX = 256,
@@ -58,6 +59,9 @@ struct weir__app_settings {
     const char *log;
     const char *log_level;
     bool access_log;
+    bool edge;
+    uint64_t connections_per_address; /* 0: none, at the edge the server's default */
+    int64_t queue_delay_ns;
 };
 
 /* 0: go on; 1: all is said (--help, --version); -EINVAL: what is wrong is on standard error. */
@@ -196,8 +200,10 @@ struct weir_app {
 
     weir_app_worker *workers;
     unsigned worker_count;
-    weir_shared_event *changed; /* posted when a worker's state, or a signal, is news */
-    weir_shared_event *stopped; /* posted once, when the drain begins */
+    weir_shared_event *changed;     /* posted when a worker's state, or a signal, is news */
+    weir_shared_event *stopped;     /* posted once, when the drain begins */
+    struct weir__http_peers *peers; /* connections of each address, over all workers; NULL: no
+                                       limit */
 
     int stopping;      /* atomic */
     int hurrying;      /* atomic: a second signal came */

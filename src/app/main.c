@@ -111,6 +111,16 @@ static int make_workers(weir_app *app)
     return 0;
 }
 
+/* One account for all workers: a client's connections are spread over them. */
+static int make_peers(weir_app *app)
+{
+    enum { AT_THE_EDGE = 256 };
+    size_t most = (size_t)app->settings.connections_per_address;
+    if (most == 0 && app->settings.edge)
+        most = AT_THE_EDGE;
+    return most == 0 ? 0 : weir__http_peers_new(most, &app->peers);
+}
+
 static int init(weir_app *app, const weir_app_options *options)
 {
     app->options = options;
@@ -126,6 +136,8 @@ static int init(weir_app *app, const weir_app_options *options)
         rc = weir_shared_event_new(&app->stopped);
     if (rc == 0)
         rc = make_workers(app);
+    if (rc == 0)
+        rc = make_peers(app);
     return rc;
 }
 
@@ -136,6 +148,7 @@ static void deinit(weir_app *app)
         weir_loop_release(app->workers[i].loop);
     }
     weir__base_free(app->workers);
+    weir__http_peers_free(app->peers);
     weir_router_free(app->router);
     weir__base_free(app->filters);
     weir__buffer_deinit(&app->openapi);

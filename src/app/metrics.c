@@ -137,6 +137,7 @@ static void write_durations(const weir_app *app, struct weir__buffer *out)
 static void write_servers(const struct weir__app_survey *survey, struct weir__buffer *out)
 {
     weir_http_server_stats all = {0};
+    uint64_t shedding = 0;
     for (unsigned i = 0; i < survey->count; i++) {
         if (!weir__app_answered(&survey->reports[i]))
             continue;
@@ -148,6 +149,9 @@ static void write_servers(const struct weir__app_survey *survey, struct weir__bu
         all.idle_count += stats->idle_count;
         all.in_flight_count += stats->in_flight_count;
         all.stream_count += stats->stream_count;
+        if (stats->queue_delay_ns > all.queue_delay_ns)
+            all.queue_delay_ns = stats->queue_delay_ns;
+        shedding += stats->shedding;
         for (size_t l = 0; l < WEIR_HTTP_LIMIT_COUNT; l++)
             all.limit_count[l] += stats->limit_count[l];
     }
@@ -162,6 +166,13 @@ static void write_servers(const struct weir__app_survey *survey, struct weir__bu
         all.accepted_count);
     one(out, "http_server_received_bytes_total", "counter", "Bytes received.", all.bytes_in);
     one(out, "http_server_sent_bytes_total", "counter", "Bytes sent.", all.bytes_out);
+    head(out, "http_server_queue_delay_seconds", "gauge",
+         "How long the last request waited for its turn, on the loop where that was longest.");
+    weir__buffer_append_str(out, "http_server_queue_delay_seconds ");
+    seconds(out, (uint64_t)(all.queue_delay_ns / WEIR_US));
+    weir__buffer_append_char(out, '\n');
+    one(out, "http_server_overloaded_loops", "gauge",
+        "Loops that refuse requests, since they wait too long.", shedding);
     head(out, "weir_limit_hits_total", "counter", "Times that a limit was hit.");
     for (int l = 0; l < WEIR_HTTP_LIMIT_COUNT; l++)
         weir__buffer_printf(out, "weir_limit_hits_total{limit=\"%s\"} %llu\n",

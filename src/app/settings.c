@@ -45,6 +45,16 @@ static const weir_app_option built_in_options[] = {
                     .doc = "form of the log, on standard error"),
     WEIR_APP_OPTION(struct weir__app_settings, log_level, .or_else = "info",
                     .one_of = "debug|info|warn|error", .doc = "least level that is logged"),
+    WEIR_APP_OPTION(struct weir__app_settings, edge,
+                    .doc = "clients come from anywhere, and not through a proxy: limits what one "
+                           "address may take"),
+    WEIR_APP_OPTION(struct weir__app_settings, connections_per_address,
+                    .doc = "connections of one address (IPv6: of one /64); more are closed; 0: no "
+                           "limit, with --edge 256"),
+    WEIR_APP_OPTION(struct weir__app_settings, queue_delay_ns, .name = "queue-delay",
+                    .duration = true, .min = WEIR_MS, .max = WEIR_HOUR,
+                    .doc = "above this delay between a request and its handler, requests are "
+                           "answered 503"),
     WEIR_APP_OPTION(struct weir__app_settings, access_log, .value = "on|off", .or_else = "on",
                     .doc = "one line for each request"),
 };
@@ -494,36 +504,61 @@ static void check_listen(struct reader *reader)
              "is no address: write 127.0.0.1:8080, 0.0.0.0:8080, [::]:8080 or unix:/run/my.sock");
 }
 
-static void fill_built_in(const weir_app_options *options, weir_app_option *table, char *drain_text,
-                          size_t drain_size, char *workers_text, size_t workers_size)
+/* Texts of defaults that the service may choose. */
+struct default_texts {
+    char workers[16];
+    char drain_timeout[32];
+    char per_address[24];
+    char queue_delay[32];
+};
+
+static size_t cap_workers(unsigned wanted)
 {
+    unsigned count = wanted != 0 ? wanted : (unsigned)weir__sys_cpu_count();
+    return count > WEIR__APP_WORKERS_MAX ? WEIR__APP_WORKERS_MAX : count;
+}
+
+static void write_defaults(const weir_app_options *options, struct default_texts *out)
+{
+    const weir_http_limits *limits = &options->http.limits;
+    int64_t drain_ns = options->drain_timeout_ns != 0 ? options->drain_timeout_ns : 25 * WEIR_SEC;
+    int64_t delay_ns = limits->queue_delay_max_ns != 0 ? limits->queue_delay_max_ns : 500 * WEIR_MS;
+    size_t most = limits->address_connections_max;
+    snprintf(out->workers, sizeof out->workers, "%zu", cap_workers(options->workers));
+    format_duration(drain_ns, out->drain_timeout, sizeof out->drain_timeout);
+    snprintf(out->per_address, sizeof out->per_address, "%zu", most == WEIR_UNLIMITED ? 0 : most);
+    format_duration(delay_ns < WEIR_HOUR ? delay_ns : WEIR_HOUR, out->queue_delay,
+                    sizeof out->queue_delay);
+}
+
+static void fill_built_in(const weir_app_options *options, weir_app_option *table,
+                          struct default_texts *texts)
+{
+    write_defaults(options, texts);
+    const struct {
+        const char *member;
+        const char *text;
+    } defaults[] = {
+        {"listen", options->listen != NULL ? options->listen : "127.0.0.1:8080"},
+        {"workers", texts->workers},
+        {"drain_timeout_ns", texts->drain_timeout},
+        {"edge", options->http.edge ? "on" : "off"},
+        {"connections_per_address", texts->per_address},
+        {"queue_delay_ns", texts->queue_delay},
+    };
     memcpy(table, built_in_options, sizeof built_in_options);
-    for (weir_app_option *option = table; option->member != NULL; option++) {
-        if (strcmp(option->member, "listen") == 0) {
-            option->or_else = options->listen != NULL ? options->listen : "127.0.0.1:8080";
-        } else if (strcmp(option->member, "workers") == 0) {
-            unsigned count =
-                options->workers != 0 ? options->workers : (unsigned)weir__sys_cpu_count();
-            snprintf(workers_text, workers_size, "%u",
-                     count > WEIR__APP_WORKERS_MAX ? WEIR__APP_WORKERS_MAX : count);
-            option->or_else = workers_text;
-        } else if (strcmp(option->member, "drain_timeout_ns") == 0) {
-            format_duration(options->drain_timeout_ns != 0 ? options->drain_timeout_ns
-                                                           : 25 * WEIR_SEC,
-                            drain_text, drain_size);
-            option->or_else = drain_text;
-        }
-    }
+    for (weir_app_option *option = table; option->member != NULL; option++)
+        for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+            if (strcmp(option->member, defaults[i].member) == 0)
+                option->or_else = defaults[i].text;
 }
 
 int weir__app_settings_read(int argc, char **argv, const weir_app_options *options,
                             struct weir__app_settings *out_settings)
 {
-    char drain_text[32];
-    char workers_text[16];
+    struct default_texts texts;
     weir_app_option built_in[BUILT_IN_COUNT + 1] = {0};
-    fill_built_in(options, built_in, drain_text, sizeof drain_text, workers_text,
-                  sizeof workers_text);
+    fill_built_in(options, built_in, &texts);
     struct reader reader = {
         .options = options,
         .program = options->name != NULL ? options->name : "app",

@@ -14,6 +14,7 @@
 
 #include "app/app.h"
 #include "base/sys.h"
+#include "http/server.h"
 
 /* --- who is who ------------------------------------------------------------------------------- */
 
@@ -230,8 +231,13 @@ static int open_server(weir_app_worker *worker)
     options.context = app->user_state;
     options.filters = app->filters;
     share_limits(app, &options.limits);
+    options.limits.address_connections_max = WEIR_UNLIMITED; // counted over all workers
+    options.limits.queue_delay_max_ns = app->settings.queue_delay_ns;
     weir__app_set_hooks(worker, &options);
-    return weir_http_server_open(app->router, &options, &worker->server);
+    rc = weir_http_server_open(app->router, &options, &worker->server);
+    if (rc == 0 && app->peers != NULL)
+        weir__http_server_share_peers(worker->server, app->peers);
+    return rc;
 }
 
 /* Until the drain is over; what is cancelled on the way leaves early, and close waits for it. */

@@ -264,6 +264,15 @@ static bool serve_one(struct weir__http_conn *conn, struct weir_request *request
     return wrap_up(conn, request);
 }
 
+/* How long it waited for its turn. */
+static void note_delay(struct weir__http_conn *conn)
+{
+    weir_http_server *server = conn->server;
+    if (server->shed.delay_max_ns == WEIR_FOREVER)
+        return;
+    weir__http_shed_note(&server->shed, conn->came_at_ns, weir__base_now());
+}
+
 static int serve(void *arg)
 {
     struct weir__http_conn *conn = arg;
@@ -277,6 +286,7 @@ static int serve(void *arg)
     }
     request->conn = conn;
     conn->request = request;
+    note_delay(conn);
     while (serve_one(conn, request))
         weir__core_completed_at_once();
     settle(conn);
@@ -284,8 +294,16 @@ static int serve(void *arg)
     return 0;
 }
 
+/* Callbacks run while the loop looks for news. One that had something to do all the time may have
+ * left it unread since it looked before; one that slept has it now. */
+static int64_t came_at_ns(const weir_loop *loop)
+{
+    return loop->asleep ? weir__base_now() : loop->looked_at_ns;
+}
+
 static void start(struct weir__http_conn *conn)
 {
+    conn->came_at_ns = came_at_ns(conn->server->loop);
     int rc = weir__core_spawn(conn->server->group, "http request", serve, conn, NULL);
     if (rc == 0)
         set_state(conn, WEIR__HTTP_CONN_BUSY);
@@ -521,13 +539,16 @@ static int64_t expiry_ns(weir_http_server *server)
     return weir__base_add_ns(server->loop->now_ns, age_ns - age_ns / 10 + drawn);
 }
 
-int weir__http_conn_open(weir_http_server *server, int fd, const struct sockaddr *peer)
+int weir__http_conn_open(weir_http_server *server, int fd, const struct sockaddr *peer,
+                         struct weir__http_peer *counted)
 {
     struct weir__http_conn *conn = weir__http_conn_take(server);
     if (conn == NULL) {
+        weir__http_peers_leave(server->peers, counted);
         weir__io_close(fd);
         return -ENOMEM;
     }
+    conn->counted = counted;
     int rc = weir__stream_open(&conn->stream, fd, stream_closed);
     if (rc < 0) {
         weir__http_conn_give(server, conn);

@@ -471,14 +471,18 @@ static void begin_with_head(struct weir_request *request)
     server->loop->current->name = route == NULL ? "http request" : route->label;
 }
 
-/* The limit of requests in flight does not hold for probes: a full server still says that it
- * lives. */
-static bool enter_flight(struct weir_request *request)
+/* The limits of requests do not hold for probes: a full server still says that it lives. */
+static bool enter_flight(struct weir_request *request, weir_http_limit *out_limit)
 {
     weir_http_server *server = request->server;
     const weir_route *route = weir_request_route(request);
     if (route != NULL && route->probe)
         return true;
+    *out_limit = WEIR_HTTP_LIMIT_QUEUE_DELAY;
+    if (weir__http_shed_refuses(&server->shed,
+                                route == NULL ? WEIR_PRIORITY_NORMAL : route->priority))
+        return false;
+    *out_limit = WEIR_HTTP_LIMIT_IN_FLIGHT;
     if (server->stats.in_flight_count >= server->options.limits.in_flight_max)
         return false;
     server->stats.in_flight_count++;
@@ -486,12 +490,15 @@ static bool enter_flight(struct weir_request *request)
     return true;
 }
 
-static int answer_overloaded(struct weir_request *request)
+static int answer_overloaded(struct weir_request *request, weir_http_limit limit)
 {
-    weir__http_limit_hit(request->server, WEIR_HTTP_LIMIT_IN_FLIGHT, request->conn);
+    weir__http_limit_hit(request->server, limit, request->conn);
     weir_ignore(weir__http_add_field(request, WEIR_STR("Retry-After"), WEIR_STR("1")),
                 "the status says it as well");
-    return weir_http_problem(request, 503, "too many requests are in flight");
+    return weir_http_problem(request, 503,
+                             limit == WEIR_HTTP_LIMIT_QUEUE_DELAY
+                                 ? "requests wait too long for their turn"
+                                 : "too many requests are in flight");
 }
 
 static int answer_bad_path(struct weir_request *request, int rc)
@@ -528,11 +535,12 @@ void weir__http_handle(struct weir_request *request)
     begin_with_head(request);
     if (weir__http_out_pending(request->conn))
         weir__http_out_soon(request->conn); // should the handler wait, answers before it do not
+    weir_http_limit limit;
     int rc = request->match.literal ? 0 : weir__http_check_path(request);
     if (rc < 0)
         rc = answer_bad_path(request, rc);
-    else if (!enter_flight(request))
-        rc = answer_overloaded(request);
+    else if (!enter_flight(request, &limit))
+        rc = answer_overloaded(request, limit);
     else
         rc = run_in_scope(request);
     conclude(request, rc);

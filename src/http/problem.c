@@ -109,6 +109,8 @@ static int code_of(int status)
     case 405:
     case 501:
         return -EOPNOTSUPP;
+    case 507:
+        return -ENOSPC;
     default:
         return status < 500 ? -EINVAL : -EIO;
     }

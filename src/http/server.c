@@ -28,6 +28,7 @@ enum {
     DESCRIPTORS_PERCENT = 80,
     DESCRIPTORS_KEPT_MIN = 32,
     SERVER_HEADER_MAX = 64,
+    ADDRESS_CONNECTIONS = 256, /* of one address, at the edge */
 };
 _Static_assert(WEIR__HTTP_COMMON_BYTES >= 6 + WEIR__HTTP_DATE_BYTES + 2 + 8 + SERVER_HEADER_MAX + 2,
                "the lines that all answers share have room");
@@ -150,6 +151,7 @@ void weir__http_conn_give(weir_http_server *server, struct weir__http_conn *conn
 {
     assert(conn->out == NULL && conn->in == NULL && !conn->working);
     weir__core_alarm_clear(server->loop, &conn->alarm);
+    weir__http_peers_leave(server->peers, conn->counted);
     weir__list_remove(&conn->link);
     server->stats.conn_count--;
     if (conn->state == WEIR__HTTP_CONN_IDLE)
@@ -224,17 +226,21 @@ weir_str weir__http_common_lines(weir_http_server *server)
     return (weir_str){server->common, server->common_size};
 }
 
-void weir__http_limit_hit(weir_http_server *server, weir_http_limit limit,
-                          struct weir__http_conn *conn)
+static void tell_limit(weir_http_server *server, weir_http_limit limit, const char *peer)
 {
     const weir_http_hooks *hooks = &server->options.hooks;
     server->stats.limit_count[limit]++;
-    if (hooks->limit_hit == NULL)
-        return;
+    if (hooks->limit_hit != NULL)
+        hooks->limit_hit(hooks->arg, limit, peer);
+}
+
+void weir__http_limit_hit(weir_http_server *server, weir_http_limit limit,
+                          struct weir__http_conn *conn)
+{
     char peer[WEIR__HTTP_PEER_BYTES] = "";
-    if (conn != NULL)
+    if (conn != NULL && server->options.hooks.limit_hit != NULL)
         weir__http_conn_peer(conn, peer);
-    hooks->limit_hit(hooks->arg, limit, peer);
+    tell_limit(server, limit, peer);
 }
 
 const char *weir_http_limit_name(weir_http_limit limit)
@@ -257,6 +263,8 @@ const char *weir_http_limit_name(weir_http_limit limit)
         [WEIR_HTTP_LIMIT_CONN_AGE] = "conn_age",
         [WEIR_HTTP_LIMIT_PIPELINE] = "pipeline",
         [WEIR_HTTP_LIMIT_ARENA_BYTES] = "arena_bytes",
+        [WEIR_HTTP_LIMIT_ADDRESS_CONNECTIONS] = "address_connections",
+        [WEIR_HTTP_LIMIT_QUEUE_DELAY] = "queue_delay",
     };
     return (unsigned)limit < WEIR_HTTP_LIMIT_COUNT ? names[limit] : "";
 }
@@ -298,9 +306,10 @@ static size_t connections_default(void)
     return most > 0 && most < 10000 ? most : 10000;
 }
 
-static int set_limits(weir_http_limits *limits)
+static int set_limits(weir_http_limits *limits, bool edge)
 {
     set_size(&limits->connections_max, connections_default());
+    set_size(&limits->address_connections_max, edge ? ADDRESS_CONNECTIONS : WEIR_UNLIMITED);
     set_size(&limits->in_flight_max, 2048);
     set_size(&limits->line_bytes_max, 8 * 1024);
     set_size(&limits->head_bytes_max, 32 * 1024);
@@ -328,6 +337,8 @@ static int set_limits(weir_http_limits *limits)
         {&limits->conn_age_max_ns, WEIR_HOUR},
         {&limits->linger_timeout_ns, 2 * WEIR_SEC},
         {&limits->heartbeat_ns, 15 * WEIR_SEC},
+        {&limits->queue_delay_max_ns, 500 * WEIR_MS},
+        {&limits->queue_delay_sustain_ns, WEIR_SEC},
         {&limits->drain_grace_ns, 200 * WEIR_MS},
     };
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
@@ -367,10 +378,16 @@ int weir_http_server_open(const weir_router *router, const weir_http_server_opti
         server->options.name = "http";
     int rc = check_server_header(server->options.server_header);
     if (rc == 0)
-        rc = set_limits(&server->options.limits);
+        rc = set_limits(&server->options.limits, server->options.edge);
     if (rc < 0)
         goto free_server;
     const weir_http_limits *limits = &server->options.limits;
+    if (limits->address_connections_max != WEIR_UNLIMITED)
+        rc = weir__http_peers_new(limits->address_connections_max, &server->peers);
+    if (rc < 0)
+        goto free_server;
+    server->shed.delay_max_ns = limits->queue_delay_max_ns;
+    server->shed.sustain_ns = limits->queue_delay_sustain_ns;
     server->head_limits = (struct weir__http_head_limits){
         .line_bytes_max = limits->line_bytes_max,
         .fields_bytes_max = limits->head_bytes_max,
@@ -389,16 +406,44 @@ int weir_http_server_open(const weir_router *router, const weir_http_server_opti
     rc = weir_group_open(&server->group, &(weir_group_options){.policy = WEIR_COLLECT_ALL,
                                                                .name = server->options.name});
     if (rc < 0)
-        goto free_server;
+        goto free_peers;
     *out_server = server;
     return 0;
 
+free_peers:
+    weir__http_peers_free(server->peers);
 free_server:
     weir__base_free(server);
     return rc;
 }
 
+void weir__http_server_share_peers(weir_http_server *server, struct weir__http_peers *peers)
+{
+    assert(server->stats.conn_count == 0);
+    weir__http_peers_free(server->peers);
+    server->peers = peers;
+    server->peers_shared = true;
+}
+
 /* --- accepting -------------------------------------------------------------------------------- */
+
+/* What the kernel says of a peer, as the socket calls want it. */
+static const struct sockaddr *sockaddr_of(const struct sockaddr_storage *storage)
+{
+    return (const struct sockaddr *)(const void *)storage;
+}
+
+/* One more of its address. Beyond the limit it is the newcomer who goes. */
+static int count_peer(weir_http_server *server, const weir_address *peer,
+                      struct weir__http_peer **out_counted)
+{
+    int rc = weir__http_peers_enter(server->peers, sockaddr_of(&peer->storage), out_counted);
+    if (rc == -EUSERS) {
+        char text[WEIR_ADDRESS_TEXT_BYTES];
+        tell_limit(server, WEIR_HTTP_LIMIT_ADDRESS_CONNECTIONS, weir_address_format(peer, text));
+    }
+    return rc;
+}
 
 /* Make room by closing the connection that has been idle for the longest time. */
 static void close_oldest(weir_http_server *server)
@@ -435,12 +480,19 @@ static int accept_one(struct weir__http_acceptor *acceptor)
         return fd;
     if (fd < 0) // whatever it is: a server that stops accepting for good is of no use
         return weir__net_accept_pause(acceptor->listener);
-    int rc = wait_for_room(server);
+    struct weir__http_peer *counted;
+    int rc = count_peer(server, &peer, &counted);
+    if (rc < 0) { // no memory: the peer sees its connection closed
+        weir__io_close(fd);
+        return rc == -EUSERS ? 0 : weir__net_accept_pause(acceptor->listener);
+    }
+    rc = wait_for_room(server);
     if (rc < 0) {
+        weir__http_peers_leave(server->peers, counted);
         weir__io_close(fd);
         return rc;
     }
-    rc = weir__http_conn_open(server, fd, (const struct sockaddr *)(const void *)&peer.storage);
+    rc = weir__http_conn_open(server, fd, sockaddr_of(&peer.storage), counted);
     return rc < 0 ? weir__net_accept_pause(acceptor->listener) : 0;
 }
 
@@ -488,11 +540,16 @@ int weir_http_server_adopt(weir_http_server *server, int fd)
         weir__io_close(fd);
         return rc;
     }
-    struct sockaddr_storage peer = {0};
-    socklen_t size = sizeof peer;
-    bool known = weir__sys_getpeername(fd, (struct sockaddr *)(void *)&peer, &size) == 0;
-    return weir__http_conn_open(server, fd,
-                                known ? (const struct sockaddr *)(const void *)&peer : NULL);
+    weir_address peer = {.size = sizeof peer.storage};
+    struct weir__http_peer *counted;
+    bool known =
+        weir__sys_getpeername(fd, (struct sockaddr *)(void *)&peer.storage, &peer.size) == 0;
+    rc = count_peer(server, &peer, &counted);
+    if (rc < 0) {
+        weir__io_close(fd);
+        return rc == -EUSERS ? -EBUSY : rc;
+    }
+    return weir__http_conn_open(server, fd, known ? sockaddr_of(&peer.storage) : NULL, counted);
 }
 
 /* --- draining --------------------------------------------------------------------------------- */
@@ -621,6 +678,8 @@ int weir_http_server_close(weir_http_server *server)
     weir__core_alarm_clear(server->loop, &server->flush_alarm);
     weir__core_alarm_clear(server->loop, &server->drain_alarm);
     free_lists(server);
+    if (!server->peers_shared)
+        weir__http_peers_free(server->peers);
     server->closed = true;
     free_when_unused(server);
     return 0;
@@ -629,4 +688,6 @@ int weir_http_server_close(weir_http_server *server)
 void weir_http_server_stats_get(const weir_http_server *server, weir_http_server_stats *out_stats)
 {
     *out_stats = server->stats;
+    out_stats->queue_delay_ns = server->shed.delay_ns;
+    out_stats->shedding = server->shed.on;
 }

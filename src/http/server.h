@@ -5,6 +5,8 @@
  *     conn.c      a connection's life: rest, requests one after another, lingering, close
  *     input.c     what has come: heads, bodies
  *     output.c    what is to be sent: blocks, one send for all that is there
+ *     peers.c     connections of each client's address
+ *     shed.c      when there are more requests than turns
  *     router.c    from method and path to a route
  *     handler.c   filters, typed bodies, time limits, failures
  *     request.c   what a handler may ask
@@ -41,7 +43,9 @@
 #include "http/parse/chunked.h"
 #include "http/parse/date.h"
 #include "http/parse/head.h"
+#include "http/peers.h"
 #include "http/router.h"
+#include "http/shed.h"
 
 enum {
     WEIR__HTTP_BLOCK_BYTES = 4096, /* with its header */
@@ -85,16 +89,18 @@ struct weir__http_conn {
     struct weir__http_block *in;  /* NULL: nothing */
     struct weir__http_block *out; /* first of a chain; NULL: nothing */
     struct weir__http_block *out_last;
-    struct weir__http_block *mark; /* not dropped: behind it lies an answer that may be taken
+    struct weir__http_block *mark;   /* not dropped: behind it lies an answer that may be taken
                                        back */
-    weir_task *out_waiter;         /* parked until everything ready is sent */
-    struct weir__list link;        /* in server->idle or server->busy */
-    struct weir__list dirty;       /* in server->dirty: to be flushed within a millisecond */
-    int64_t expires_at_ns;         /* its age limit */
-    int64_t since_ns;              /* of the state */
-    int64_t head_since_ns;         /* first byte of a head that is not complete; 0: none */
-    int64_t sending_since_ns;      /* of the last progress of the send under way */
-    int64_t sending_seen;          /* what was sent and acknowledged then, less older bytes */
+    weir_task *out_waiter;           /* parked until everything ready is sent */
+    struct weir__list link;          /* in server->idle or server->busy */
+    struct weir__list dirty;         /* in server->dirty: to be flushed within a millisecond */
+    struct weir__http_peer *counted; /* its client's address; NULL: without limit */
+    int64_t expires_at_ns;           /* its age limit */
+    int64_t came_at_ns;              /* of the bytes that began the task; or a little later */
+    int64_t since_ns;                /* of the state */
+    int64_t head_since_ns;           /* first byte of a head that is not complete; 0: none */
+    int64_t sending_since_ns;        /* of the last progress of the send under way */
+    int64_t sending_seen;            /* what was sent and acknowledged then, less older bytes */
     uint32_t request_count;
     uint8_t state;
     bool sending;        /* a send is under way: of the first block, or */
@@ -217,6 +223,9 @@ struct weir_http_server {
     struct weir__list acceptors;
     struct weir__list room_waiters;  /* acceptors that wait for a connection to end */
     struct weir__list quiet_waiters; /* tasks in wait_idle and close */
+    struct weir__http_shed shed;
+    struct weir__http_peers *peers; /* NULL: no limit */
+    bool peers_shared;              /* they are not the server's own */
     struct weir__alarm flush_alarm;
     struct weir__alarm drain_alarm;
     size_t working_count; /* connections that hold up wait_idle: neither idle nor closed */
@@ -246,6 +255,9 @@ struct weir_http_server {
 
 void weir__http_limit_hit(weir_http_server *server, weir_http_limit limit,
                           struct weir__http_conn *conn);
+/* Count the connections of each address together with other servers. Before the first one; they
+ * stay until the close. */
+void weir__http_server_share_peers(weir_http_server *server, struct weir__http_peers *peers);
 /* A block with room for at least `bytes`; NULL: no memory. */
 struct weir__http_block *weir__http_block_take(weir_http_server *server, size_t bytes)
     WEIR_MUST_CHECK;
@@ -262,9 +274,9 @@ void weir__http_server_quiet(weir_http_server *server); /* working_count is 0 */
 
 /* --- conn.c ----------------------------------------------------------------------------------- */
 
-/* Takes fd, also on failure. */
-int weir__http_conn_open(weir_http_server *server, int fd, const struct sockaddr *peer)
-    WEIR_MUST_CHECK;
+/* Takes fd and what was counted for it, also on failure. */
+int weir__http_conn_open(weir_http_server *server, int fd, const struct sockaddr *peer,
+                         struct weir__http_peer *counted) WEIR_MUST_CHECK;
 /* Close without another word; the record goes in a later turn. Not while a task serves it. */
 void weir__http_conn_drop(struct weir__http_conn *conn);
 /* Everything ready has been sent, or can never be. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "model/json.h"
 #include "tests/app/both.h"
@@ -23,6 +25,50 @@ TEST_ON_BOTH(probes_answer_and_are_no_requests)
     EXPECT(strstr(client_ask(&service, "GET /metrics"), "/livez") == NULL);
     service_end(&service, 0);
     EXPECT_EQ(0, service_log_count(&service, "INFO request "));
+}
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+/* The service may close it before it has all of the request. */
+static const char *ask_maybe_refused(const char *path)
+{
+    char request[128];
+    int size = snprintf(request, sizeof request,
+                        "GET %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n", path);
+    int fd = client_connect(&service);
+    weir_ignore(send(fd, request, (size_t)size, MSG_NOSIGNAL) < 0, "refused, then");
+    return client_read_all(fd);
+}
+
+/* Connections of one client land on any worker; they are counted together. */
+TEST_ON_BOTH(an_address_has_its_limit_over_all_workers)
+{
+    REQUIRE(service_start(
+        &service, &service_options,
+        ARGUMENTS("--backend", backend, "--workers", "3", "--connections-per-address", "2")));
+    int held = client_connect(&service);
+    client_send(held, "GET /slow?ms=1 HTTP/1.1\r\nHost: t\r\n\r\n");
+    char byte;
+    EXPECT_EQ(1, client_receive(held, &byte, 1));
+    int other = client_connect(&service);
+    client_send(other, "GET /slow?ms=1 HTTP/1.1\r\nHost: t\r\n\r\n");
+    EXPECT_EQ(1, client_receive(other, &byte, 1));
+    for (int i = 0; i < 6; i++)
+        EXPECT_STR("", ask_maybe_refused("/hello"));
+    close(other);
+    const char *answer = "";
+    for (int i = 0; i < 1000 && status_of(answer) != 200; i++)
+        answer = ask_maybe_refused("/metrics"); // until the close was heard
+    EXPECT_EQ(200, status_of(answer));
+    EXPECT_CONTAINS("weir_limit_hits_total{limit=\"address_connections\"} ", answer);
+    EXPECT(strstr(answer, "limit=\"address_connections\"} 0") == NULL);
+    EXPECT_CONTAINS("http_server_queue_delay_seconds 0.", answer);
+    EXPECT_CONTAINS("http_server_overloaded_loops 0", answer);
+    close(held);
+    service_end(&service, 0);
+    EXPECT_CONTAINS("a limit was hit limit=address_connections count=1 peer=127.0.0.1:",
+                    service.log);
+    EXPECT(service_log_count(&service, "limit=address_connections") <= 3); // one for each worker
 }
 
 /* --- metrics ---------------------------------------------------------------------------------- */

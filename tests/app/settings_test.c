@@ -87,6 +87,9 @@ TEST(without_arguments_every_option_has_its_default)
     EXPECT(settings.backend == NULL);
     EXPECT_STR("text", settings.log);
     EXPECT(settings.access_log);
+    EXPECT(!settings.edge);
+    EXPECT_EQ(0, settings.connections_per_address);
+    EXPECT_EQ(500 * WEIR_MS, settings.queue_delay_ns);
     EXPECT_STR("data", own.data);
     EXPECT_EQ(32, own.fetches_max);
     EXPECT_EQ(2 * WEIR_SEC, own.wait_ns);
@@ -102,6 +105,12 @@ TEST(the_service_may_set_other_defaults)
     EXPECT_STR("[::1]:99", settings.listen);
     EXPECT_EQ(7, settings.workers);
     EXPECT_EQ(90 * WEIR_SEC, settings.drain_timeout_ns);
+    other.http = (weir_http_server_options){
+        .edge = true, .limits = {.address_connections_max = 9, .queue_delay_max_ns = 2 * WEIR_SEC}};
+    EXPECT_RC(0, read_with(&other, "--queue-delay 20ms"));
+    EXPECT(settings.edge);
+    EXPECT_EQ(9, settings.connections_per_address);
+    EXPECT_EQ(20 * WEIR_MS, settings.queue_delay_ns);
     EXPECT_RC(1, read_with(&other, "--help"));
     EXPECT_CONTAINS("(default: 90s)", said);
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <weir/scope.h>
 #include <weir/task.h>
@@ -39,7 +41,18 @@ static int echo(weir_request *request)
     return weir_respond_bytes(request, 200, NULL, body.data, body.size);
 }
 
+/* Holds the loop; for longer than OVERLOAD allows. */
+static int block(weir_request *request)
+{
+    usleep(12000);
+    return weir_respond_text(request, 200, "blocked");
+}
+#define OVERLOAD .queue_delay_max_ns = 10 * WEIR_MS, .queue_delay_sustain_ns = 1
+
 static const weir_route routes[] = {
+    WEIR_GET("/block", block),
+    WEIR_GET("/block-low", block, .priority = WEIR_PRIORITY_LOW),
+    WEIR_GET("/probe", hello, .probe = true),
     WEIR_GET("/", hello),
     WEIR_POST("/", echo, .timeout_ns = 20 * WEIR_MS),
     WEIR_POST("/upload", receive, .stream_body = true),
@@ -257,6 +270,154 @@ IO_TEST(many_slow_clients_do_not_hold_up_a_good_one)
     for (int i = 0; i < COUNT; i++)
         client_close(&slow[i]);
     close_both(&service, &good);
+}
+
+/* --- connections of one address --------------------------------------------------------------- */
+
+IO_TEST(beyond_the_limit_of_its_address_a_newcomer_is_closed_and_nobody_else)
+{
+    struct service service;
+    struct client first, second, third;
+    REQUIRE(open_both(&service, &first, &(weir_http_limits){.address_connections_max = 2}));
+    REQUIRE(client_open(&second, &service));
+    EXPECT_EQ(200, client_ask(&first, GET("/")).status);
+    EXPECT_EQ(200, client_ask(&second, GET("/")).status);
+    REQUIRE(client_open(&third, &service));
+    EXPECT(client_is_ended(&third));
+    client_close(&third);
+    EXPECT_EQ(WEIR_HTTP_LIMIT_ADDRESS_CONNECTIONS, last_hit);
+    EXPECT(strncmp(last_peer, "127.0.0.1:", 10) == 0);
+    EXPECT_EQ(1, service_limit_count(&service, WEIR_HTTP_LIMIT_ADDRESS_CONNECTIONS));
+    EXPECT_EQ(200, client_ask(&first, GET("/")).status);
+    client_close(&second); /* one place for another */
+    let_run(3);
+    REQUIRE(client_open(&third, &service));
+    EXPECT_EQ(200, client_ask(&third, GET("/")).status);
+    client_close(&third);
+    close_both(&service, &first);
+}
+
+IO_TEST(a_connection_that_is_handed_over_counts_for_its_address)
+{
+    struct service service, other;
+    struct client client;
+    REQUIRE(open_both(&service, &client, &(weir_http_limits){.address_connections_max = 1}));
+    EXPECT_EQ(200, client_ask(&client, GET("/")).status);
+    REQUIRE(service_open(&other, routes, NULL));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* from 127.0.0.1 as well */
+    REQUIRE(connect(fd, (const struct sockaddr *)(const void *)&other.address.storage,
+                    other.address.size) == 0);
+    EXPECT_RC(-EBUSY, weir_http_server_adopt(service.server, fd));
+    int ends[2]; /* without an address there is nothing to count */
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    EXPECT_RC(0, weir_http_server_adopt(service.server, ends[0]));
+    close(ends[1]);
+    service_close(&other);
+    close_both(&service, &client);
+}
+
+/* At the edge the limit is 256; only the number is looked at here. */
+IO_TEST(without_the_edge_an_address_has_as_many_connections_as_it_likes)
+{
+    enum { COUNT = 260 };
+    static int fds[COUNT];
+    for (int edge = 0; edge <= 1; edge++) {
+        struct service service;
+        weir_http_server_options options = {.edge = edge};
+        REQUIRE(service_open(&service, routes, &options));
+        for (int i = 0; i < COUNT; i++) {
+            fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            EXPECT_EQ(0, connect(fds[i],
+                                 (const struct sockaddr *)(const void *)&service.address.storage,
+                                 service.address.size));
+        }
+        weir_http_server_stats stats = {0};
+        uint64_t closed = 0;
+        for (int i = 0; i < 2000 && stats.accepted_count + closed < COUNT; i++) {
+            let_run(1);
+            weir_http_server_stats_get(service.server, &stats);
+            closed = stats.limit_count[WEIR_HTTP_LIMIT_ADDRESS_CONNECTIONS];
+        }
+        EXPECT_EQ(edge ? 4 : 0, closed);
+        EXPECT_EQ(edge ? 256 : COUNT, stats.conn_count);
+        for (int i = 0; i < COUNT; i++)
+            close(fds[i]);
+        service_close(&service);
+    }
+}
+
+/* --- overload --------------------------------------------------------------------------------- */
+
+enum { WAITING = 5 };
+
+/* Requests that are all there before the loop looks. */
+static void send_at_once(struct service *service, struct client clients[WAITING],
+                         const char *const requests[WAITING])
+{
+    int ends[WAITING][2];
+    for (int i = 0; i < WAITING; i++) {
+        REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends[i]) == 0);
+        EXPECT_RC(0, weir_http_server_adopt(service->server, ends[i][0]));
+    }
+    let_run(2);
+    for (int i = 0; i < WAITING; i++)
+        EXPECT_EQ((ssize_t)strlen(requests[i]),
+                  write(ends[i][1], requests[i], strlen(requests[i])));
+    for (int i = 0; i < WAITING; i++)
+        EXPECT(client_take(&clients[i], ends[i][1]));
+}
+
+IO_TEST(requests_that_wait_too_long_for_their_turn_are_503_and_probes_are_not)
+{
+    struct service service;
+    static struct client clients[WAITING];
+    weir_http_server_options options = {.limits = {OVERLOAD}, .hooks.limit_hit = hear_limit};
+    static const char *const requests[WAITING] = {GET("/block"), GET("/block"), GET("/block"),
+                                                  GET("/block"), GET("/probe")};
+    REQUIRE(service_open(&service, routes, &options));
+    send_at_once(&service, clients, requests);
+    int refused = 0;
+    for (int i = 0; i < WAITING - 1; i++) {
+        struct answer answer = client_answer(&clients[i]);
+        EXPECT(answer.status == 200 || answer.status == 503);
+        if (answer.status == 503) {
+            refused++;
+            EXPECT_STR("1", answer_field(&clients[i], &answer, "retry-after"));
+            EXPECT(answer.keep_alive);
+        }
+    }
+    EXPECT_ANSWER(200, "hello", client_answer(&clients[WAITING - 1]));
+    EXPECT(refused >= 1 && refused < WAITING - 1); // the third one that began at the latest
+    EXPECT_EQ(refused, service_limit_count(&service, WEIR_HTTP_LIMIT_QUEUE_DELAY));
+    EXPECT_EQ(WEIR_HTTP_LIMIT_QUEUE_DELAY, last_hit);
+    /* Once the queue is short again, everybody is served. */
+    int status = 0;
+    for (int i = 0; i < 200 && status != 200; i++)
+        status = client_ask(&clients[0], GET("/")).status;
+    EXPECT_EQ(200, status);
+    weir_http_server_stats stats;
+    weir_http_server_stats_get(service.server, &stats);
+    EXPECT(!stats.shedding);
+    for (int i = 0; i < WAITING; i++)
+        client_close(&clients[i]);
+    service_close(&service);
+}
+
+IO_TEST(without_a_limit_of_delay_every_request_is_served)
+{
+    struct service service;
+    static struct client clients[WAITING];
+    weir_http_server_options options = {
+        .limits = {.queue_delay_max_ns = WEIR_FOREVER, .queue_delay_sustain_ns = 1}};
+    static const char *const requests[WAITING] = {GET("/block"), GET("/block"), GET("/block-low"),
+                                                  GET("/block-low"), GET("/block-low")};
+    REQUIRE(service_open(&service, routes, &options));
+    send_at_once(&service, clients, requests);
+    for (int i = 0; i < WAITING; i++) {
+        EXPECT_ANSWER(200, "blocked", client_answer(&clients[i]));
+        client_close(&clients[i]);
+    }
+    service_close(&service);
 }
 
 TASK_TEST(impossible_limits_are_refused)
