@@ -130,6 +130,32 @@ WEIR_API const char *weir_code_text(int rc);
  */
 WEIR_API const char *weir_code_name(int rc);
 
+/**
+ * Whether a code says that the network or the peer failed, so that another try may help: refused,
+ * reset, unreachable, hung up, timed out.
+ *
+ * @param rc  a negative errno; anything else is none
+ *
+ * Returns     true for those codes
+ * Checkpoint  no
+ * Thread      any
+ * Source      rule F5
+ */
+WEIR_API bool weir_code_is_network(int rc);
+
+/**
+ * Whether a code says that time was up: a scope's own deadline (-ETIME), or the limit of the
+ * kernel, a peer or a connection (-ETIMEDOUT).
+ *
+ * @param rc  a negative errno; anything else is none
+ *
+ * Returns     true for these two
+ * Checkpoint  no
+ * Thread      any
+ * Source      rule F5
+ */
+WEIR_API bool weir_code_is_timeout(int rc);
+
 WEIR_END_DECLS
 
 #endif

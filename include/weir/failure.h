@@ -13,9 +13,12 @@
 
 /** Where a failure came from. */
 typedef enum weir_failure_origin {
-    WEIR_FAILURE_CHILD, /* a task of the group */
-    WEIR_FAILURE_BODY,  /* the code between open and close */
-    WEIR_FAILURE_JOB,   /* work on an executor's thread */
+    WEIR_FAILURE_CHILD,    /* a task of the group */
+    WEIR_FAILURE_BODY,     /* the code between open and close */
+    WEIR_FAILURE_DEFER,    /* a deferred function of a task */
+    WEIR_FAILURE_START,    /* a task that ended before it had started */
+    WEIR_FAILURE_JOB,      /* work on an executor's thread, whose caller had left */
+    WEIR_FAILURE_CALLBACK, /* a callback that heard of a task's end */
 } weir_failure_origin;
 
 /** One failure; read only. */
@@ -37,6 +40,9 @@ typedef struct weir_failure {
 
 /** Every failure of a group, in order of completion. */
 typedef struct weir_failures weir_failures;
+
+/** Asks about one failure; the `arg` is the caller's. */
+typedef bool weir_failure_fn(const weir_failure *failure, void *arg);
 
 WEIR_BEGIN_DECLS
 
@@ -112,6 +118,90 @@ WEIR_API const weir_failure *weir_failures_at(const weir_failures *failures, siz
  * Source      rule F5
  */
 WEIR_API const weir_failure *weir_failures_match(const weir_failures *failures, int code);
+
+/**
+ * The first failure that a function says yes to, here or among the causes.
+ *
+ * @param failures  the set; NULL has none
+ * @param fn        asked about each, a failure before its causes, until it says true
+ * @param arg       passed to fn
+ *
+ * Returns     valid as long as the set, or NULL
+ * Checkpoint  no
+ * Thread      the set's owner
+ * Source      rule F5
+ */
+WEIR_API const weir_failure *weir_failures_match_fn(const weir_failures *failures,
+                                                    weir_failure_fn *fn, void *arg);
+
+/**
+ * Take the failures of the group that this task closed last, if that failed. Without this call they
+ * become the cause of what the task returns, or are reported.
+ *
+ *     int rc = weir_group_close(group, rc);
+ *     weir_failures *failures = weir_failures_take();
+ *     weir_failures_handle(failures, -ENOENT, NULL, NULL);
+ *     return weir_failures_fail(failures);
+ *
+ * Returns     the set, to be given to weir_failures_free() or weir_failures_fail(); NULL when
+ *             nothing failed, or it was taken already
+ * Checkpoint  no
+ * Thread      a loop's, in a task
+ * Source      rule F5
+ */
+WEIR_API WEIR_MUST_CHECK weir_failures *weir_failures_take(void);
+
+/**
+ * Handle the failures with a code: they leave the set, wherever in it they are, and with them those
+ * that had no other cause. Only failures without causes are asked about: the others say what the
+ * first of their causes says.
+ *
+ * @param failures  NULL holds none; may be empty afterwards
+ * @param code      a negative errno; it equals itself only
+ * @param fn        called for each, in order; says false when the failure stays in the set; NULL:
+ *                  all are handled
+ * @param arg       passed to fn
+ *
+ * Returns     how many were handled
+ * Checkpoint  no, unless fn parks
+ * Thread      the set's owner
+ * Source      rules F5, F6
+ */
+WEIR_API size_t weir_failures_handle(weir_failures *failures, int code, weir_failure_fn *fn,
+                                     void *arg);
+
+/**
+ * Split a set in two. Both halves keep the shape of the whole: a failure with causes stands in both
+ * when some of them match and some do not; branches without any are left out.
+ *
+ * @param failures     taken on success; NULL gives two times NULL
+ * @param fn           asked once about each failure without causes, in order
+ * @param arg          passed to fn
+ * @param out_matched  those fn said true to, owned by the caller; NULL when there are none
+ * @param out_rest     the others, likewise
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ENOMEM  no memory; the set is the caller's as before
+ * Checkpoint  no
+ * Thread      the set's owner
+ * Source      rules F5, F6
+ */
+WEIR_API WEIR_MUST_CHECK int weir_failures_split(weir_failures *failures, weir_failure_fn *fn,
+                                                 void *arg, weir_failures **out_matched,
+                                                 weir_failures **out_rest);
+
+/**
+ * Fail with what is in a set: `return weir_failures_fail(rest);` The set becomes the cause of the
+ * failure of this task or body, as it would have without being taken.
+ *
+ * @param failures  taken; NULL or an empty one is a success
+ *
+ * Returns     the code of the first failure of the set, or 0
+ * Checkpoint  no
+ * Thread      the set's owner
+ * Source      rules F4, F5, F6
+ */
+WEIR_API WEIR_MUST_CHECK int weir_failures_fail(weir_failures *failures);
 
 /**
  * Release a set; its failures count as handled.

@@ -123,3 +123,28 @@ const char *weir_code_text(int rc)
         return rc > 0 ? "OK: a count" : "EUNKNOWN: a code unknown to weir";
     }
 }
+
+bool weir_code_is_network(int rc)
+{
+    switch (rc) {
+    case -ECONNREFUSED:
+    case -ECONNRESET:
+    case -ECONNABORTED:
+    case -EPIPE:
+    case -ENOTCONN:
+    case -ETIMEDOUT:
+    case -ENETDOWN:
+    case -ENETUNREACH:
+    case -ENETRESET:
+    case -EHOSTDOWN:
+    case -EHOSTUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool weir_code_is_timeout(int rc)
+{
+    return rc == -ETIME || rc == -ETIMEDOUT;
+}

@@ -28,6 +28,7 @@
 #include "arch/fiber.h"
 #include "backend/backend.h"
 #include "base/list.h"
+#include "core/failure.h"
 #include "core/stack.h"
 #include "core/timer.h"
 
@@ -82,13 +83,6 @@ _Static_assert(sizeof(struct weir__hot) == 64, "the hot record of a task is one 
 
 typedef void weir__abort_fn(weir_task *task, void *object);
 
-/* The failure text a task carries, made by weir_fail(). */
-struct weir__detail {
-    int code;
-    const void *address;
-    char message[200];
-};
-
 /* What most tasks never need; made when it is first used, released with the task. */
 struct weir__extra {
     struct weir__detail *detail; /* what weir_fail() said last */
@@ -135,23 +129,6 @@ enum {
 enum { WEIR__SCOPE_FRESH = 0, WEIR__SCOPE_ACTIVE = 1, WEIR__SCOPE_LEFT = 2 };
 enum { WEIR__LEVEL_NONE = 0, WEIR__LEVEL_CANCEL = 1, WEIR__LEVEL_FORCE = 2 };
 
-struct weir__failure_record {
-    weir_failure public;
-    struct weir__failure_record *next;
-    char message[200];
-};
-
-/* A failure set; its records are owned by it. */
-struct weir_failures {
-    struct weir__failure_record *first;
-    struct weir__failure_record *last;
-    size_t count;
-    size_t lost_count; /* records there was no memory for: counted, never forgotten */
-    weir_loop *loop;
-    bool inspected; /* somebody took the set: nothing is left to report */
-    bool primary_only;
-};
-
 enum weir__goal { WEIR__GOAL_OPEN, WEIR__GOAL_WON, WEIR__GOAL_LOST };
 enum { WEIR__TO_COME_UNKNOWN = UINT32_MAX };
 
@@ -180,6 +157,9 @@ struct weir_group {
     bool owner_waits;     /* the owner is parked in close */
     bool joined;          /* nobody is left in it, and nobody comes in any more */
     bool primary_only;
+    bool failed;                    /* some failure was added, kept or not */
+    bool first_lost;                /* of its first failure there is the code only */
+    size_t lost_count;              /* other failures that there was no memory to keep */
     uint32_t quorum, success_count; /* members that must do well, and those that did */
     uint32_t to_come;               /* members that the body will still spawn */
     const void *open_address;
@@ -432,16 +412,7 @@ int weir__policy_settle(weir_group *group, int rc, const void *address) WEIR_MUS
 
 /* --- failures' inside ------------------------------------------------------------------------- */
 
-int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code);
-void weir__failures_discard(weir_failures *failures, bool report_rest);
-/* All of the set count as handled, the first as well; it is released. */
-void weir__failures_absorb(weir_failures *failures);
-/* The set of the group that the task closed last, if it explains this code; the caller's now. */
-weir_failures *weir__failure_claim_causes(weir_task *task, int code);
-void weir__failures_free_causes(weir_failures *causes); /* NULL does nothing */
-/* Tells a failure that reaches nobody; `created` is counted by the caller, `causes` is taken. */
-void weir__failure_report(weir_task *task, weir_failure_origin origin, int code,
-                          weir_failures *causes, const char *what);
+/* core/failure.h has the rest. */
 static inline struct weir__detail *weir__failure_detail(weir_task *task, int code)
 {
     struct weir__detail *detail = task->extra == NULL ? NULL : task->extra->detail;
@@ -456,12 +427,6 @@ static inline void weir__failure_settle_last(weir_task *task)
         weir__failures_discard(set, true);
     }
 }
-/* weir_fail() in the name of a caller's caller. */
-int weir__failure_say(int code, const void *address, const char *text);
-/* Where weir_fail() writes on a thread that runs a job of the executor; NULL on all others. */
-extern _Thread_local struct weir__detail *weir__job_detail;
-/* The text becomes the task's; it was allocated, and is taken. */
-void weir__failure_adopt(weir_task *task, struct weir__detail *detail);
 
 /* --- scheduler's inside ----------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /*
- * failure.c - failures: their records, sets, and the account of where each one went
+ * failure.c - failures: the words beside a code, the records, and the account of where each one
+ * went
  *
  * A record is made when a task or a group's body fails. It is then delivered (its code is returned
  * by a close), handled (somebody took the set), or reported (a finding): created == delivered +
@@ -72,6 +73,11 @@ void weir__failure_adopt(weir_task *task, struct weir__detail *detail)
     extra->detail = detail;
 }
 
+static bool says(const weir_failure *failure, void *arg)
+{
+    return failure->code == *(const int *)arg && failure->message[0] != '\0';
+}
+
 const char *weir_failure_message(int code)
 {
     weir_task *task = weir__core_task();
@@ -81,31 +87,31 @@ const char *weir_failure_message(int code)
         const struct weir__detail *detail = weir__failure_detail(task, code);
         if (detail != NULL)
             return detail->message;
-        const weir_failure *failure = weir_failures_match(task->last_failures, code);
-        while (failure != NULL && failure->message[0] == '\0' && failure->causes != NULL)
-            failure = weir_failures_match(failure->causes, code);
-        if (failure != NULL && failure->message[0] != '\0')
+        const weir_failure *failure = weir_failures_match_fn(task->last_failures, says, &code);
+        if (failure != NULL)
             return failure->message;
     }
     return weir_code_text(code);
 }
 
-/* --- records and sets ------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
-static weir_failures *set_new(weir_group *group)
+static weir_failures *set_of(weir_group *group)
 {
-    weir_failures *set = weir__base_alloc_zero(sizeof *set);
-    if (set != NULL) {
+    if (group->failures == NULL) {
+        weir_failures *set = weir__base_alloc_zero(sizeof *set);
+        if (set == NULL)
+            return NULL;
         set->loop = group->loop;
         set->primary_only = group->primary_only;
+        group->failures = set;
     }
-    return set;
+    return group->failures;
 }
 
 static void take_message(struct weir__failure_record *record, weir_task *task, int code)
 {
     const struct weir__detail *detail = weir__failure_detail(task, code);
-    record->message[0] = '\0';
     record->public.message = record->message;
     if (detail == NULL)
         return;
@@ -113,18 +119,19 @@ static void take_message(struct weir__failure_record *record, weir_task *task, i
     record->public.fail_address = detail->address;
 }
 
+/* F4 */
 weir_failures *weir__failure_claim_causes(weir_task *task, int code)
 {
     weir_failures *set = task->last_failures;
-    if (set == NULL || set->first == NULL || set->first->public.code != code)
+    if (set == NULL || set->code != code)
         return NULL;
-    set->loop->failures_delivered += set->count + set->lost_count - 1;
+    set->loop->failures_delivered += weir__failures_settle(set);
     task->last_failures = NULL;
     return set;
 }
 
 static void fill_record(struct weir__failure_record *record, weir_failure_origin origin,
-                        weir_task *task, const weir_group *group, int code)
+                        weir_task *task, const weir_group *group, int code, weir_failures *causes)
 {
     weir_loop *loop = group->loop;
     record->public = (weir_failure){
@@ -140,60 +147,88 @@ static void fill_record(struct weir__failure_record *record, weir_failure_origin
         .sequence = ++loop->failure_sequence,
     };
     take_message(record, task, code);
+    record->public.causes = causes;
+    if (causes != NULL)
+        causes->owner = record;
 }
 
 int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code)
 {
     weir_loop *loop = group->loop;
     loop->failures_created++;
-    if (group->first_code == 0)
+    group->failed = true;
+    bool first = group->first_code == 0;
+    if (first)
         group->first_code = code;
-    if (group->failures == NULL)
-        group->failures = set_new(group);
+    weir_failures *set = set_of(group);
     struct weir__failure_record *record =
-        group->failures == NULL ? NULL : weir__base_alloc_zero(sizeof *record);
+        set == NULL ? NULL : weir__base_alloc_zero(sizeof *record);
     if (record == NULL) {
-        /* No memory for the story; the code is kept, and the account stays right. */
-        if (group->failures != NULL)
-            group->failures->lost_count++;
-        else
-            loop->failures_reported++;
+        /* No memory for the story: the code of the first is returned all the same, and the rest
+         * are counted and told at the close. */
+        first = first && !group->first_lost;
+        group->first_lost |= first;
+        group->lost_count += !first;
         return code;
     }
-    fill_record(record, origin, task, group, code);
-    record->public.causes = weir__failure_claim_causes(task, code);
-    weir_failures *set = group->failures;
-    if (set->last == NULL)
-        set->first = record;
-    else
-        set->last->next = record;
-    set->last = record;
-    set->count++;
+    fill_record(record, origin, task, group, code, weir__failure_claim_causes(task, code));
+    weir__failures_append(set, record);
     return code;
 }
 
-/* Causes are as deep as groups are nested, and this runs on a task's stack: no recursion. */
-static void set_free(weir_failures *set)
+/* --- where they go ---------------------------------------------------------------------------- */
+
+void weir__failures_tell_lost(weir_loop *loop, weir_task *task, size_t count)
 {
-    struct weir__failure_record *record = set->first;
-    weir__base_free(set);
-    while (record != NULL) {
-        struct weir__failure_record *next = record->next;
-        weir_failures *causes = record->public.causes;
-        if (causes != NULL && causes->last != NULL) {
-            causes->last->next = next;
-            next = causes->first;
-        }
-        weir__base_free(causes);
-        weir__base_free(record);
-        record = next;
-    }
+    if (count == 0)
+        return;
+    weir__core_find(&(struct weir__finding){
+        .kind = WEIR__FINDING_FAILURES,
+        .loop = loop,
+        .task = task,
+        .count = count,
+        .what = "failures that there was no memory to keep: only their number is known"});
+    loop->failures_reported += count;
 }
 
-void weir__failures_free_causes(weir_failures *causes)
+void weir__failures_deliver(weir_group *group, weir_task *task, weir_failures **out_failures)
 {
-    if (causes != NULL)
-        set_free(causes);
+    weir_failures *set = group->failures;
+    bool won = group->goal == WEIR__GOAL_WON;
+    if (won && group->first_code == 0 && out_failures == NULL) {
+        weir__failures_absorb(group);
+        return;
+    }
+    size_t lost_count = group->lost_count;
+    if (group->first_code == 0)
+        lost_count += group->first_lost;
+    else
+        group->loop->failures_delivered++;
+    if (won || group->primary_only)
+        group->loop->failures_handled += lost_count;
+    else
+        weir__failures_tell_lost(group->loop, task, lost_count);
+    if (set == NULL || set->count == 0) { /* maybe memory for the set, and none for a record */
+        weir__failures_release(set);
+        return;
+    }
+    set->code = group->first_code;
+    set->first->settled |= group->first_code != 0 && !group->first_lost;
+    set->inspected |= out_failures != NULL || won;
+    if (out_failures != NULL)
+        *out_failures = set;
+    else
+        task->last_failures = set;
+}
+
+void weir__failures_absorb(weir_group *group)
+{
+    group->loop->failures_handled += group->lost_count + group->first_lost;
+    group->lost_count = 0;
+    group->first_lost = false;
+    if (group->failures != NULL)
+        weir__failures_discard(group->failures, false);
+    group->failures = NULL;
 }
 
 void weir__failure_report(weir_task *task, weir_failure_origin origin, int code,
@@ -201,81 +236,33 @@ void weir__failure_report(weir_task *task, weir_failure_origin origin, int code,
 {
     weir_loop *loop = task->group->loop;
     struct weir__failure_record record = {0};
-    fill_record(&record, origin, task, task->group, code);
-    record.public.causes = causes;
-    weir_failures set = {.first = &record, .last = &record, .count = 1, .loop = loop};
+    fill_record(&record, origin, task, task->group, code, causes);
+    weir_failures set = {.code = code, .loop = loop};
+    weir__failures_append(&set, &record);
     loop->failures_reported++;
     weir__core_find(&(struct weir__finding){
         .kind = WEIR__FINDING_FAILURES, .loop = loop, .failures = &set, .count = 1, .what = what});
-    weir__failures_free_causes(causes);
+    weir__failures_release(causes);
 }
 
-/* The first record went with the return code of close. The rest is reported unless somebody
- * looked. */
 void weir__failures_discard(weir_failures *set, bool report_rest)
 {
     weir_loop *loop = set->loop;
-    size_t rest = set->count + set->lost_count - 1; /* a set is made for its first failure */
-    if (rest > 0 && report_rest && !set->inspected && !set->primary_only) {
+    size_t open_count = 0;
+    for (const struct weir__failure_record *record = set->first; record != NULL;
+         record = record->next)
+        open_count += !record->settled;
+    if (open_count > 0 && report_rest && !set->inspected && !set->primary_only) {
         weir__core_find(&(struct weir__finding){.kind = WEIR__FINDING_FAILURES,
                                                 .loop = loop,
                                                 .failures = set,
-                                                .skip_first = true,
-                                                .count = rest,
+                                                .open_only = true,
+                                                .count = open_count,
                                                 .what = "failures beyond the first, which nobody "
                                                         "looked at"});
-        loop->failures_reported += rest;
+        loop->failures_reported += open_count;
     } else {
-        loop->failures_handled += rest;
+        loop->failures_handled += open_count;
     }
-    set_free(set);
-}
-
-void weir__failures_absorb(weir_failures *set)
-{
-    set->loop->failures_handled++;
-    weir__failures_discard(set, false);
-}
-
-/* --- the public view -------------------------------------------------------------------------- */
-
-size_t weir_failures_count(const weir_failures *failures)
-{
-    return failures == NULL ? 0 : failures->count;
-}
-
-const weir_failure *weir_failures_at(const weir_failures *failures, size_t index)
-{
-    const struct weir__failure_record *record = failures == NULL ? NULL : failures->first;
-    while (record != NULL && index-- > 0)
-        record = record->next;
-    return record == NULL ? NULL : &record->public;
-}
-
-const weir_failure *weir_failures_match(const weir_failures *failures, int code)
-{
-    const struct weir__failure_record *record = failures == NULL ? NULL : failures->first;
-    while (record != NULL) {
-        if (record->public.code == code)
-            return &record->public;
-        const weir_failures *causes = record->public.causes;
-        if (record->next == NULL && causes != NULL) {
-            record = causes->first; /* the usual chain of single causes, as deep as groups are
-                                       nested */
-            continue;
-        }
-        const weir_failure *cause = weir_failures_match(causes, code);
-        if (cause != NULL)
-            return cause;
-        record = record->next;
-    }
-    return NULL;
-}
-
-void weir_failures_free(weir_failures *failures)
-{
-    if (failures == NULL)
-        return;
-    failures->inspected = true;
-    weir__failures_discard(failures, false);
+    weir__failures_release(set);
 }

@@ -318,25 +318,6 @@ static void join(weir_loop *loop, weir_group *group)
     assert(group->live_count == 0 && group->joined);
 }
 
-static void deliver(weir_group *group, weir_task *task, weir_failures **out_failures)
-{
-    weir_failures *failures = group->failures;
-    bool absorbed = group->goal == WEIR__GOAL_WON && group->first_code == 0;
-    failures->inspected |= out_failures != NULL || group->goal == WEIR__GOAL_WON;
-    if (absorbed && out_failures == NULL) {
-        weir__failures_absorb(failures);
-        return;
-    }
-    if (absorbed)
-        group->loop->failures_handled++;
-    else
-        group->loop->failures_delivered++;
-    if (out_failures != NULL)
-        *out_failures = failures;
-    else
-        task->last_failures = failures;
-}
-
 int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures,
                          const void *address)
 {
@@ -369,8 +350,8 @@ int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures
     if (first_code != 0)
         left = first_code;
 
-    if (group->failures != NULL)
-        deliver(group, task, out_failures);
+    if (group->failed)
+        weir__failures_deliver(group, task, out_failures);
     weir__group_discard(loop, group);
     return left;
 }

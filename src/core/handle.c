@@ -102,7 +102,7 @@ static void settle_failure(weir_loop *loop, weir_task *task, struct weir__handle
     handle->causes = NULL;
     if (handle->seen) {
         loop->failures_handled++;
-        weir__failures_free_causes(causes);
+        weir__failures_release(causes);
     } else {
         weir__failure_report(task, WEIR_FAILURE_CHILD, handle->outcome.rc, causes,
                              "a failure was left with its record, and nobody asked for it");

@@ -342,24 +342,29 @@ static void note_main(weir_group *group, weir_task *task, weir_outcome_kind kind
  * hears of a failure of another member. */
 static void settle_root(weir_loop *loop, const struct main_call *call, bool report_failure)
 {
-    weir_failures *failures = loop->root->failures;
-    loop->root->failures = NULL;
-    if (failures == NULL)
+    weir_group *root = loop->root;
+    weir_failures *failures = root->failures;
+    root->failures = NULL;
+    if (root->first_code == 0)
         return;
-    bool main_first =
-        call->rc < 0 && (failures->first == NULL || failures->first->public.task == call->id);
-    bool report = report_failure || !main_first;
-    if (report)
+    bool recorded = failures != NULL && failures->count > 0;
+    bool main_first = call->rc < 0 && (root->first_lost ? root->first_code == call->rc
+                                                        : failures->first->public.task == call->id);
+    loop->failures_delivered += main_first;
+    weir__failures_tell_lost(loop, NULL, root->lost_count + (root->first_lost && !main_first));
+    if (recorded)
+        failures->first->settled |= main_first && !root->first_lost;
+    if (recorded && (report_failure || !main_first)) {
         weir__core_find(&(struct weir__finding){
             .kind = WEIR__FINDING_FAILURES,
             .loop = loop,
             .failures = failures,
             .count = failures->count,
             .what = call->rc < 0 ? "the program failed" : "a task of the program failed"});
-    loop->failures_delivered += main_first;
-    loop->failures_reported += !main_first;
-    failures->inspected = report;
-    weir__failures_discard(failures, true);
+        loop->failures_reported += weir__failures_settle(failures);
+    }
+    if (failures != NULL)
+        weir__failures_discard(failures, true);
 }
 
 int weir__core_run(const weir_run_options *options, weir_task_fn *fn, void *arg,

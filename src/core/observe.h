@@ -25,11 +25,11 @@ enum weir__finding_kind {
 
 struct weir__finding {
     enum weir__finding_kind kind;
-    weir_loop *loop;
+    weir_loop *loop;      /* NULL when it may be gone: a job that was abandoned */
     weir_task *task;      /* NULL when none is involved */
     weir_task_id task_id; /* of one that may have ended; 0: none */
     const weir_failures *failures;
-    bool skip_first; /* of failures: it was delivered as a return code */
+    bool open_only; /* of failures: not those that were delivered as a return code */
     const void *address;
     const char *what; /* one sentence */
     size_t count;

@@ -107,10 +107,8 @@ void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind ki
 
 void weir__policy_body_failed(weir_group *group, weir_task *task, int rc)
 {
-    if (group->goal == WEIR__GOAL_WON && group->failures != NULL) {
-        weir__failures_absorb(group->failures); /* the first of the set is what close returns */
-        group->failures = NULL;
-    }
+    if (group->goal == WEIR__GOAL_WON)
+        weir__failures_absorb(group); /* the first of the set is what close returns */
     weir__failure_add(group, WEIR_FAILURE_BODY, task, rc);
     if (group->goal == WEIR__GOAL_OPEN)
         group->goal = WEIR__GOAL_LOST;

@@ -10,7 +10,12 @@
 #include "core/task.h"
 #include "debug/debug.h"
 
-enum { FAILURES_SHOWN = 16, CAUSES_SHOWN = 8 /* deep */ };
+enum {
+    FAILURES_SHOWN = 16, /* of one set */
+    CAUSES_SHOWN = 8,    /* deep */
+    LINES_SHOWN = 64,    /* of a tree; each level that is cut then has two more */
+    TALLY_CODES = 8,
+};
 
 static const char *const codes[WEIR__FINDING_KIND_COUNT] = {
     [WEIR__FINDING_FAILURES] = "W202",  [WEIR__FINDING_STRAY] = "W309",
@@ -42,13 +47,28 @@ void weir__debug_append_spawned(struct weir__buffer *out, const weir_site *site,
 
 /* --- failures, as a tree ---------------------------------------------------------------------- */
 
-static void append_failures(struct weir__buffer *out, const weir_failures *failures, size_t skip,
-                            int depth);
+static const char *who_failed(weir_failure_origin origin)
+{
+    switch (origin) {
+    case WEIR_FAILURE_BODY:
+        return "body of";
+    case WEIR_FAILURE_DEFER:
+        return "deferred function of";
+    case WEIR_FAILURE_START:
+        return "start of";
+    case WEIR_FAILURE_JOB:
+        return "job";
+    case WEIR_FAILURE_CALLBACK:
+        return "callback on";
+    case WEIR_FAILURE_CHILD:
+        break;
+    }
+    return "task";
+}
 
 static void append_failure(struct weir__buffer *out, const weir_failure *failure, int depth)
 {
-    weir__buffer_printf(out, "%*s%s ", 2 + 2 * depth, "",
-                        failure->origin == WEIR_FAILURE_BODY ? "body of" : "task");
+    weir__buffer_printf(out, "%*s%s ", 2 + 2 * depth, "", who_failed(failure->origin));
     if (failure->task_name != NULL)
         weir__buffer_append_str(out, failure->task_name);
     else
@@ -70,33 +90,95 @@ static void append_failure(struct weir__buffer *out, const weir_failure *failure
         weir__debug_append_place(out, failure->spawn_address, true);
     }
     weir__buffer_append_char(out, '\n');
-    if (failure->causes == NULL)
-        return;
-    if (depth < CAUSES_SHOWN)
-        append_failures(out, failure->causes, 0, depth + 1);
-    else
-        weir__buffer_printf(out, "%*swith causes further down\n", 4 + 2 * depth, "");
 }
 
-static void append_failures(struct weir__buffer *out, const weir_failures *failures, size_t skip,
-                            int depth)
+/* How many records have which code; codes beyond the table are counted together. */
+struct tally {
+    struct {
+        int code;
+        size_t count;
+    } codes[TALLY_CODES];
+    size_t others;
+};
+
+static void count_code(struct tally *tally, int code)
 {
-    size_t count = weir_failures_count(failures);
-    const struct weir__failure_record *record = failures->first;
-    for (size_t i = 0; record != NULL; i++, record = record->next) {
-        if (i < skip)
+    for (size_t i = 0; i < TALLY_CODES; i++) {
+        if (tally->codes[i].count == 0)
+            tally->codes[i].code = code;
+        if (tally->codes[i].code == code) {
+            tally->codes[i].count++;
+            return;
+        }
+    }
+    tally->others++;
+}
+
+static void append_tally(struct weir__buffer *out, const struct tally *tally)
+{
+    for (size_t i = 0; i < TALLY_CODES && tally->codes[i].count > 0; i++)
+        weir__buffer_printf(out, "%s%zu %s", i == 0 ? "" : ", ", tally->codes[i].count,
+                            weir_code_name(tally->codes[i].code));
+    if (tally->others > 0)
+        weir__buffer_printf(out, ", %zu others", tally->others);
+}
+
+/* The place of a walk in a set of the tree. */
+struct level {
+    const struct weir__failure_record *next;
+    size_t shown;
+    bool open_only;
+};
+
+/* What a level does not show any more: counted, and the last one said. */
+static void append_more(struct weir__buffer *out, const struct level *level, int depth)
+{
+    struct tally tally = {0};
+    const struct weir__failure_record *last = NULL;
+    size_t count = 0;
+    for (const struct weir__failure_record *record = level->next; record != NULL;
+         record = record->next) {
+        if (level->open_only && record->settled)
             continue;
-        if (i - skip == FAILURES_SHOWN) {
-            weir__buffer_printf(out, "%*sand %zu more, the last of them:\n", 2 + 2 * depth, "",
-                                count - i);
-            append_failure(out, &failures->last->public, depth);
-            break;
+        count_code(&tally, record->public.code);
+        count++;
+        last = record;
+    }
+    if (last == NULL)
+        return;
+    weir__buffer_printf(out, "%*sand %zu more (", 2 + 2 * depth, "", count);
+    append_tally(out, &tally);
+    weir__buffer_append_str(out, "), the last of them:\n");
+    append_failure(out, &last->public, depth);
+}
+
+/* A record before its causes. Bounded in every direction: so many of a set, so deep, so many lines;
+ * what is left out is counted. Not recursive: this may be a task's stack. */
+static void append_failures(struct weir__buffer *out, const weir_failures *failures, bool open_only)
+{
+    struct level levels[CAUSES_SHOWN + 1] = {{failures->first, 0, open_only}};
+    int depth = 0;
+    size_t lines = 0;
+    while (depth >= 0) {
+        struct level *level = &levels[depth];
+        const struct weir__failure_record *record = level->next;
+        while (record != NULL && level->open_only && record->settled)
+            record = record->next;
+        level->next = record;
+        if (record == NULL || level->shown == FAILURES_SHOWN || lines >= LINES_SHOWN) {
+            append_more(out, level, depth--);
+            continue;
         }
         append_failure(out, &record->public, depth);
+        level->next = record->next;
+        level->shown++;
+        lines++;
+        const weir_failures *causes = record->public.causes;
+        if (causes != NULL && depth < CAUSES_SHOWN)
+            levels[++depth] = (struct level){.next = causes->first};
+        else if (causes != NULL)
+            weir__buffer_printf(out, "%*swith causes further down\n", 4 + 2 * depth, "");
     }
-    if (failures->lost_count > 0)
-        weir__buffer_printf(out, "%*sand %zu that there was no memory to keep\n", 2 + 2 * depth, "",
-                            failures->lost_count);
 }
 
 /* --- what a parked task waits for ------------------------------------------------------------- */
@@ -149,7 +231,8 @@ static void append_body(struct weir__buffer *out, const struct weir__finding *fi
     weir_loop *loop = finding->loop;
     switch (finding->kind) {
     case WEIR__FINDING_FAILURES:
-        append_failures(out, finding->failures, finding->skip_first ? 1 : 0, 0);
+        if (finding->failures != NULL)
+            append_failures(out, finding->failures, finding->open_only);
         break;
     case WEIR__FINDING_DEADLOCK:
         append_all_tasks(out, loop);

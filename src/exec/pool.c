@@ -136,7 +136,8 @@ static void settle_abandoned(struct weir__job *job)
                        .at_ns = weir__base_kernel_now()}};
         if (job->detail != NULL)
             memcpy(record.message, job->detail->message, sizeof record.message);
-        weir_failures failures = {.first = &record, .last = &record, .count = 1};
+        weir_failures failures = {.code = job->rc};
+        weir__failures_append(&failures, &record);
         weir__core_find(&(struct weir__finding){.kind = WEIR__FINDING_FAILURES,
                                                 .failures = &failures,
                                                 .address = record.public.task_fn,

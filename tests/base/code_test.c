@@ -1,6 +1,7 @@
 /*
  * code_test.c - every code has a name and a sentence
  */
+#include <limits.h>
 #include <string.h>
 #include <weir/base.h>
 
@@ -46,4 +47,14 @@ TEST(codes_with_a_meaning_of_weirs_own_say_that_meaning)
     EXPECT_CONTAINS("network", weir_code_text(-ETIMEDOUT));
     EXPECT_CONTAINS("no new work", weir_code_text(-ESHUTDOWN));
     EXPECT_CONTAINS("handle", weir_code_text(-ESTALE));
+}
+
+TEST(codes_of_the_network_and_of_time_are_told_from_others) /* F5 */
+{
+    EXPECT(weir_code_is_network(-ECONNRESET) && weir_code_is_network(-EHOSTUNREACH));
+    EXPECT(weir_code_is_network(-ETIMEDOUT) && weir_code_is_timeout(-ETIMEDOUT));
+    EXPECT(weir_code_is_timeout(-ETIME) && !weir_code_is_network(-ETIME)); // our own deadline
+    EXPECT(!weir_code_is_network(-ECANCELED) && !weir_code_is_timeout(-ECANCELED));
+    EXPECT(!weir_code_is_network(ECONNRESET) && !weir_code_is_timeout(ETIME));
+    EXPECT(!weir_code_is_network(0) && !weir_code_is_network(INT_MIN));
 }

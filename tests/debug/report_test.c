@@ -115,6 +115,73 @@ TEST(a_failure_nobody_looked_at_is_reported_with_its_words) /* F6 */
     EXPECT_CONTAINS("fail_twice", said.text);
 }
 
+static size_t count_of(const char *part, const char *text)
+{
+    size_t count = 0;
+    while ((text = strstr(text, part)) != NULL) {
+        text += strlen(part);
+        count++;
+    }
+    return count;
+}
+
+static int fail_as_told(void *arg)
+{
+    return (int)(intptr_t)arg;
+}
+
+static int lose_hundreds(void *arg)
+{
+    (void)arg;
+    weir_group *group;
+    int rc = weir_group_open(&group, &(weir_group_options){.policy = WEIR_COLLECT_ALL});
+    for (int i = 0; i <= 300 && rc == 0; i++) {
+        intptr_t code = i == 300 ? -EXDEV : i % 3 != 0 ? -EIO : -ENOENT;
+        rc = weir_spawn(group, fail_as_told, (void *)code);
+    }
+    rc = weir_group_close(group, rc);
+    return rc == -ENOENT ? 0 : rc;
+}
+
+TEST(hundreds_of_failures_make_one_report_with_the_first_the_last_and_counts) /* cases 46, 51 */
+{
+    run_program(lose_hundreds, &said);
+    EXPECT_EQ(0, said.status);
+    EXPECT_EQ(1, count_of("W202", said.text));
+    EXPECT_CONTAINS("nobody looked at (300)", said.text);
+    EXPECT_EQ(17, count_of("task fail_as_told: ", said.text));
+    EXPECT_CONTAINS("and 284 more (189 EIO, 94 ENOENT, 1 EXDEV), the last of them:", said.text);
+    EXPECT_CONTAINS("task fail_as_told: EXDEV", said.text);
+}
+
+struct branch {
+    int depth;
+};
+static int branch(struct branch *a)
+{
+    weir_group *group;
+    int rc = weir_group_open(&group, &(weir_group_options){.policy = WEIR_COLLECT_ALL});
+    for (int i = 0; i < 4 && rc == 0 && a->depth > 0; i++)
+        rc = WEIR_SPAWN(group, branch, .depth = a->depth - 1);
+    return weir_group_close(group, rc < 0 || a->depth > 0 ? rc : -EIO);
+}
+
+static int fail_in_branches(void *arg)
+{
+    (void)arg;
+    struct branch root = {5};
+    return branch(&root);
+}
+
+TEST(a_tree_with_many_branches_is_told_in_some_lines) /* case 51 */
+{
+    run_program(fail_in_branches, &said); /* 4^5 leaves */
+    EXPECT_CONTAINS("the program failed", said.text);
+    EXPECT_CONTAINS("body of branch: EIO", said.text);
+    EXPECT_CONTAINS(" more (", said.text);
+    EXPECT(count_of("\n", said.text) < 100);
+}
+
 static int fail_program(void *arg)
 {
     (void)arg;
