@@ -48,11 +48,27 @@ typedef struct weir_spawn_options {
     bool handled;     /* its failure stays with its record and fails nobody; it is kept */
 } weir_spawn_options;
 
-/** A call for weir_gather(). */
+/** A call for weir_gather() and weir_race(). */
 typedef struct weir_call {
     weir_task_fn *fn;
     void *arg;
 } weir_call;
+
+/** How to run one function over many items. Zero is the default of each field. */
+typedef struct weir_map_options {
+    weir_policy policy; /* WEIR_FAIL_FAST (default) or WEIR_COLLECT_ALL */
+    size_t running_max; /* items under way at once; 0: all of them */
+    const char *name;   /* kept, for reports; usually a literal; NULL: "map" */
+} weir_map_options;
+
+/** What decides a race, and how it starts. Zero is the default of each field. */
+typedef struct weir_race_options {
+    weir_policy policy; /* WEIR_FIRST_SUCCESS (default), WEIR_FIRST_DONE or WEIR_QUORUM */
+    size_t quorum;      /* of WEIR_QUORUM; 0: more than half */
+    int64_t stagger_ns; /* from one start to the next, which comes earlier when the call before has
+                           failed; 0: all at once; WEIR_FOREVER: only after a failure */
+    const char *name;   /* kept, for reports; usually a literal; NULL: "race" */
+} weir_race_options;
 
 typedef enum weir_outcome_kind {
     WEIR_OUTCOME_OK,
@@ -210,12 +226,70 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_spawn_with(weir_group *group,
  *             -ECHILD        with WEIR_FAIL_FAST: one of them was cancelled alone
  *             -ECANCELED     the caller's scope is cancelled
  *             -ENOMEM        not all could be started; those that were have ended
+ *             -EINVAL        another policy; or WEIR_COLLECT_ALL without outcomes
  * Checkpoint  when count is not 0
  * Thread      a loop's, in a task
  * Source      rules P1, P2, P9
  */
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_gather(weir_policy policy, const weir_call *calls,
                                                          size_t count, weir_outcome *out_outcomes);
+
+/**
+ * Run one function over many items, so many at once, and wait for all of them. With a limit, items
+ * are started in order, each when there is room; after a failure (WEIR_FAIL_FAST) no more are.
+ *
+ * WEIR_MAP() is the same for a function that takes a pointer to the struct of its name.
+ *
+ * @param options       borrowed; NULL for the defaults
+ * @param fn            called with a pointer to each item
+ * @param items         borrowed; what the function finds out it leaves in its item
+ * @param item_bytes    size of one
+ * @param count         of items; 0 is fine
+ * @param out_outcomes  one for each item, by position, WEIR_OUTCOME_CANCELLED for one that was not
+ *                      started; may be NULL with WEIR_FAIL_FAST
+ *
+ * Returns     as weir_gather()
+ * Errors      as weir_gather()
+ * Checkpoint  when count is not 0
+ * Thread      a loop's, in a task
+ * Source      rules G10, P1, P2, P9
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_map(const weir_map_options *options,
+                                                      weir_task_fn *fn, void *items,
+                                                      size_t item_bytes, size_t count,
+                                                      weir_outcome *out_outcomes);
+
+/**
+ * Run several calls of which one is enough, or as many as the policy says. When that is reached,
+ * the rest is cancelled; the call returns when all have ended, so nothing they use is in use
+ * afterwards.
+ *
+ * A loser may end well all the same, in the turn in which the race is decided or since it could not
+ * be stopped: its outcome says so, and what it made is the caller's to release.
+ *
+ * @param calls         borrowed
+ * @param count         of calls, at least 1
+ * @param options       borrowed; NULL: all start at once, the first success wins
+ * @param out_outcomes  one for each call, by position, WEIR_OUTCOME_CANCELLED for one that was not
+ *                      started; may be NULL
+ * @param out_winner    position of the call that decided the race; with WEIR_FIRST_DONE also of one
+ *                      that did so by failing; left alone when none did. May be NULL
+ *
+ * Returns     0 when the goal was reached, or a negative errno
+ * Errors      first failure  too few succeeded, or the first to end failed (WEIR_FIRST_DONE)
+ *             -ECHILD        the same, and those that are missing were cancelled alone
+ *             -ECANCELED     the caller's scope was cancelled before the goal was reached
+ *             -EINVAL        no calls, a quorum of more than there are, another policy
+ *             -ENOMEM        not all could be started; those that were have ended
+ *             -EPERM         called outside a task
+ * Checkpoint  when it does not return -EINVAL
+ * Thread      a loop's, in a task
+ * Source      rules P3, P4, P5, P7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_race(const weir_call *calls, size_t count,
+                                                       const weir_race_options *options,
+                                                       weir_outcome *out_outcomes,
+                                                       size_t *out_winner);
 
 /* The door of WEIR_SPAWN(); not called by hand. */
 WEIR_API WEIR_MUST_CHECK int weir__spawn_copy(weir_group *group, weir_task_fn *fn, const void *arg,
@@ -249,5 +323,20 @@ WEIR_END_DECLS
 #define WEIR_SPAWN(group, task, ...)                                                               \
     weir__spawn_copy((group), WEIR__TASK_FN(task), &(struct task){__VA_ARGS__},                    \
                      sizeof(struct task), WEIR__SITE(#task))
+
+/**
+ * Run `task`, a function that takes a pointer to the struct of the same name, over an array of that
+ * struct; options by name.
+ *
+ *     struct fetch { const char *url; struct page page; };
+ *     static int fetch(struct fetch *a) { ... }
+ *
+ *     rc = WEIR_MAP(fetch, fetches, count, NULL, .running_max = 10);
+ *
+ * Returns what weir_map() does, and is a checkpoint when that is.
+ */
+#define WEIR_MAP(task, items, count, out_outcomes, ...)                                            \
+    weir_map(&(weir_map_options){__VA_ARGS__}, WEIR__TASK_FN(task),                                \
+             (1 ? (items) : (struct task *)0), sizeof(struct task), (count), (out_outcomes))
 
 #endif

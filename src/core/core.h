@@ -56,6 +56,7 @@ enum weir_wait_kind {
     WEIR_WAIT_SEMAPHORE,
     WEIR_WAIT_MUTEX,
     WEIR_WAIT_CHANNEL,
+    WEIR_WAIT_STAGGER, /* between two starts of a race */
     WEIR_WAIT_OTHER,
     WEIR_WAIT_KIND_COUNT
 };
@@ -163,7 +164,7 @@ struct weir_group {
     uint32_t quorum, success_count; /* members that must do well, and those that did */
     uint32_t to_come;               /* members that the body will still spawn */
     const void *open_address;
-    /* gather: told about each end, by a hook instead of a copy of the accounting */
+    /* gather, map and race: told about each end, after the policy has judged it */
     void (*ended)(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc,
                   const struct weir__detail *detail);
     void *ended_arg;

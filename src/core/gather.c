@@ -1,101 +1,76 @@
 /*
- * gather.c - several calls side by side, one outcome each
+ * gather.c - several calls side by side, one outcome each: gather for a list of calls, map for one
+ * function and a list of items
  *
- * A group with a hook: each member's argument is its slot, which knows the position.
+ * Runs on  the loop's own thread.
+ * Costs    a group, and a task for each call; no allocation besides when warm.
  */
-#include "base/alloc.h"
-#include "core/core.h"
-#include "core/handle.h"
-#include "core/task.h"
+#include "core/calls.h"
 
-struct gather {
-    weir_outcome *outcomes; /* by position; NULL: nobody asked */
-    size_t failed_count;
-    size_t cancelled_alone_count;
-    struct gather_slot *slots;
-};
-
-struct gather_slot {
-    weir_task_fn *fn;
-    void *arg;
-    struct gather *gather;
-    size_t position;
-};
-
-static int run_call(void *arg)
+static int collect_all(struct weir__calls *calls, weir_group *group)
 {
-    struct gather_slot *slot = arg;
-    return slot->fn(slot->arg);
+    weir_failures *failures;
+    int spawned = weir__calls_spawn_all(calls, group);
+    int rc = weir__group_close_at(group, spawned, &failures, calls->address);
+    weir_failures_free(failures); /* every one of them is in an outcome, or returned */
+    if (spawned == -ESHUTDOWN)
+        return -ECANCELED; /* the group is not cancelled but with its caller */
+    if (spawned < 0)
+        return spawned;
+    return rc == -ECANCELED ? rc : (int)calls->failed_count;
 }
 
-static void note_outcome(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc,
-                         const struct weir__detail *detail)
+static int fail_fast(struct weir__calls *calls, weir_group *group)
 {
-    (void)detail;
-    struct gather_slot *slot = task->arg;
-    struct gather *gather = slot->gather;
-    task->fn = slot->fn; /* reports speak of the call, not of our trampoline */
-    gather->failed_count += kind == WEIR_OUTCOME_FAILED;
-    if (kind == WEIR_OUTCOME_CANCELLED && group->scope.weir__effective < WEIR__LEVEL_CANCEL)
-        gather->cancelled_alone_count++;
-    if (gather->outcomes == NULL)
-        return;
-    weir__outcome_set(&gather->outcomes[slot->position], group->loop, task, kind, rc);
+    int rc = weir__calls_close(calls, group, weir__calls_spawn_all(calls, group));
+    if (rc == 0 && calls->cancelled_alone)
+        return weir__failure_say(-ECHILD, calls->address, "one of the calls was cancelled alone");
+    return rc;
 }
 
-static int spawn_all(weir_group *group, struct gather *gather, const weir_call *calls, size_t count)
+static int run_all(struct weir__calls *calls, const weir_group_options *options)
 {
-    for (size_t i = 0; i < count; i++) {
-        gather->slots[i] = (struct gather_slot){calls[i].fn, calls[i].arg, gather, i};
-        int rc = weir_spawn(group, run_call, &gather->slots[i]);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    bool collects = options->policy == WEIR_COLLECT_ALL;
+    if (options->policy != WEIR_FAIL_FAST && !collects)
+        return -EINVAL;
+    if (collects && calls->outcomes == NULL && calls->count > 0)
+        return -EINVAL;
+    if (weir__core_task() == NULL)
+        return -EPERM;
+    if (calls->count == 0)
+        return 0;
+    weir_group *group;
+    int rc = weir__calls_open(calls, options, &group);
+    if (rc < 0)
+        return rc;
+    return collects ? collect_all(calls, group) : fail_fast(calls, group);
 }
 
 int weir_gather(weir_policy policy, const weir_call *calls, size_t count,
                 weir_outcome *out_outcomes)
 {
-    if (policy == WEIR_COLLECT_ALL && out_outcomes == NULL && count > 0)
-        return -EINVAL;
-    if (weir__core_task() == NULL)
-        return -EPERM;
-    if (count == 0)
-        return 0;
-    for (size_t i = 0; out_outcomes != NULL && i < count; i++)
-        out_outcomes[i] = (weir_outcome){.kind = WEIR_OUTCOME_CANCELLED, .rc = -ECANCELED};
-    int rc = weir__core_checkpoint(); /* nothing parks from here to the close: all are spawned */
-    if (rc < 0)
-        return rc;
-    struct gather gather = {.outcomes = out_outcomes};
-    gather.slots = weir__base_alloc_array(count, sizeof *gather.slots);
-    if (gather.slots == NULL)
-        return -ENOMEM;
+    struct weir__calls all = {.list = calls,
+                              .count = count,
+                              .outcomes = out_outcomes,
+                              .address = __builtin_return_address(0)};
+    return run_all(&all, &(weir_group_options){.policy = policy, .name = "gather"});
+}
 
-    weir_group *group;
-    rc = weir_group_open(&group, &(weir_group_options){.policy = policy, .name = "gather"});
-    if (rc < 0)
-        goto free_slots;
-    group->ended = note_outcome;
-    rc = spawn_all(group, &gather, calls, count);
-    if (policy == WEIR_COLLECT_ALL) {
-        weir_failures *failures;
-        int spawned = rc;
-        rc = weir_group_close_failures(group, rc, &failures);
-        weir_failures_free(failures); /* every one of them is in an outcome */
-        bool cut = rc == -ECANCELED || spawned < 0;
-        rc = cut ? rc : (int)gather.failed_count;
-    } else {
-        rc = weir_group_close(group, rc);
-        weir_failures *failures = weir__core_task()->last_failures;
-        if (failures != NULL && out_outcomes != NULL)
-            failures->inspected = true; /* as above; they stay as causes of what is returned next */
-        if (rc == 0 && gather.cancelled_alone_count > 0)
-            rc = weir_fail(-ECHILD, "a call of the gather was cancelled alone");
-    }
-
-free_slots:
-    weir__base_free(gather.slots);
-    return rc;
+int weir_map(const weir_map_options *options, weir_task_fn *fn, void *items, size_t item_bytes,
+             size_t count, weir_outcome *out_outcomes)
+{
+    static const weir_map_options defaults;
+    if (options == NULL)
+        options = &defaults;
+    struct weir__calls all = {.fn = fn,
+                              .items = items,
+                              .item_bytes = item_bytes,
+                              .count = count,
+                              .outcomes = out_outcomes,
+                              .address = __builtin_return_address(0)};
+    return run_all(&all, &(weir_group_options){
+                             .policy = options->policy,
+                             .running_max = options->running_max,
+                             .name = options->name == NULL ? "map" : options->name,
+                         });
 }

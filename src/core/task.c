@@ -385,6 +385,11 @@ int weir__core_spawn(weir_group *group, const char *name, weir_task_fn *fn, void
     return spawn(group, &options, fn, arg, 0, __builtin_return_address(0), 0, out_id);
 }
 
+int weir__task_spawn_at(weir_group *group, weir_task_fn *fn, void *arg, const void *address)
+{
+    return spawn(group, NULL, fn, arg, 0, address, 0, NULL);
+}
+
 const weir_site *weir__task_spawn_site(const weir_task *task)
 {
     return task->flags & WEIR__TASK_SITE ? task->spawn_place : NULL;
@@ -476,6 +481,7 @@ const char *weir__core_wait_text(enum weir_wait_kind kind)
         [WEIR_WAIT_SEMAPHORE] = "a semaphore",
         [WEIR_WAIT_MUTEX] = "a mutex",
         [WEIR_WAIT_CHANNEL] = "a channel",
+        [WEIR_WAIT_STAGGER] = "the time to start its next call",
         [WEIR_WAIT_OTHER] = "something",
     };
     return text[kind];
