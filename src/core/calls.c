@@ -22,10 +22,8 @@ static int run_call(void *position)
     return call.fn(call.arg);
 }
 
-static void note_end(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc,
-                     const struct weir__detail *detail)
+static void note_end(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc)
 {
-    (void)detail;
     struct weir__calls *calls = group->ended_arg;
     size_t position = (uintptr_t)task->arg;
     calls->failed_count += kind == WEIR_OUTCOME_FAILED;

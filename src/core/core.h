@@ -165,8 +165,7 @@ struct weir_group {
     uint32_t to_come;               /* members that the body will still spawn */
     const void *open_address;
     /* gather, map and race: told about each end, after the policy has judged it */
-    void (*ended)(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc,
-                  const struct weir__detail *detail);
+    void (*ended)(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc);
     void *ended_arg;
     struct weir__list registered; /* in the loop's list of groups */
 };

@@ -237,7 +237,7 @@ void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc)
     if (__builtin_expect(kind != WEIR_OUTCOME_OK || group->policy > WEIR_COLLECT_ALL, 0))
         weir__policy_judge(group, task, kind, rc);
     if (group->ended != NULL)
-        group->ended(group, task, kind, rc, weir__failure_detail(task, rc));
+        group->ended(group, task, kind, rc);
     weir__failure_settle_last(task);
 
     struct weir__handle *handle = weir__handle_of(task);

@@ -327,10 +327,9 @@ struct main_call {
     bool ended;
 };
 
-static void note_main(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc,
-                      const struct weir__detail *detail)
+static void note_main(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc)
 {
-    (void)kind, (void)detail;
+    (void)kind;
     struct main_call *call = group->ended_arg;
     if (task != call->task || call->ended)
         return;
