@@ -120,7 +120,8 @@ static void note_cause(weir_loop *loop, weir_scope *scope, weir_cancel_kind kind
     scope->weir__cause = (uint8_t)kind;
     scope->weir__cause_reason = reason;
     scope->weir__cause_address = address;
-    scope->weir__cause_source = loop == NULL ? 0 : weir_task_self();
+    /* A deadline that has passed on entry fires inside a task, but nobody asked for it. */
+    scope->weir__cause_source = kind == WEIR_CANCEL_DEADLINE ? 0 : weir_task_self();
     scope->weir__cause_at_ns = loop == NULL ? weir_now() : loop->now_ns;
 }
 

@@ -72,6 +72,22 @@ TASK_TEST(the_first_reason_is_kept) /* C6, cases 61 and 101 */
     EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&scope, -ECANCELED));
 }
 
+TASK_TEST(nobody_is_the_source_of_a_deadline) /* C6, D2: also when it has passed on entry */
+{
+    weir_scope passed = {0}, later = {0};
+    weir_cancel_cause cause;
+    EXPECT_RC(0, weir_timeout_enter(&passed, 0));
+    EXPECT(weir_cancelled_because(&cause));
+    EXPECT_EQ(WEIR_CANCEL_DEADLINE, cause.kind);
+    EXPECT(cause.source == 0);
+    EXPECT_RC(-ETIME, weir_scope_leave(&passed, -ECANCELED));
+    EXPECT_RC(0, weir_timeout_enter(&later, 1 * WEIR_MS));
+    EXPECT_RC(-ECANCELED, op());
+    EXPECT(weir_cancelled_because(&cause));
+    EXPECT(cause.source == 0);
+    EXPECT_RC(-ETIME, weir_scope_leave(&later, -ECANCELED));
+}
+
 TASK_TEST(cancelling_marks_a_whole_subtree_before_anybody_runs) /* C4, case 62 */
 {
     enum { COUNT = 1000 };

@@ -1,0 +1,79 @@
+/*
+ * program.h - small concurrent programs as data: drawn from a seed, printed, made smaller
+ *
+ * A program is a tree of statements. Each runs at most once, so the number of a statement also
+ * names what it makes: the scope it enters, the group it opens, the task it spawns. Statement 0 is
+ * the main task. What a statement refers to (`target`) may not be there when it runs; then it does
+ * nothing.
+ */
+#ifndef WEIR_TESTS_CORE_MODEL_PROGRAM_H
+#define WEIR_TESTS_CORE_MODEL_PROGRAM_H
+
+#include <weir/weir.h>
+
+enum { STATEMENTS_MAX = 128, NONE = -1 };
+
+enum verb {
+    NOTHING,      /* what shrinking leaves of a statement */
+    BLOCK,        /* its body, here */
+    YIELD,        /* weir_yield() */
+    CHECK,        /* weir_check() */
+    SLEEP,        /* weir_sleep(ns) */
+    OP,           /* lasts ns or for ever; when it is aborted it ends at once */
+    HARD,         /* lasts ns, cannot be aborted, gives `code` */
+    LATE,         /* lasts ns; an abort ends it `later_ns` after, with `code` or as cancelled (0) */
+    SCOPE,        /* weir_scope_enter(), body, leave */
+    TIMEOUT,      /* weir_timeout_enter(ns), body, leave */
+    SHIELD,       /* weir_shield_enter(ns), body, leave */
+    GROUP,        /* weir_group_open(), body, close */
+    SPAWN,        /* a task with this body, into the group `target` */
+    CANCEL,       /* the scope or group `target`, which may not have been entered yet */
+    FORCE,        /* the same with level FORCE */
+    CANCEL_TASK,  /* the task `target`, by its id */
+    SET_DEADLINE, /* of the scope `target` when this task has entered it: in ns from now */
+    CLOSE,        /* the group `target`, which belongs to somebody else */
+    ASK,          /* all getters of the context */
+    FAIL,         /* ends the block with weir_fail(code) */
+    RETURN,       /* ends the block with `code` */
+    BURN,         /* opens and closes `count` empty groups */
+    SPIN,         /* `count` times weir_yield(), whatever it returns */
+    VERB_COUNT
+};
+
+struct statement {
+    uint8_t verb;        /* enum verb */
+    bool carry_on;       /* after a negative code the block goes on */
+    bool nowait;         /* SPAWN */
+    bool collect_all;    /* GROUP: the policy */
+    bool primary_only;   /* GROUP */
+    bool takes_failures; /* GROUP: closed with weir_group_close_failures() */
+    uint8_t running_max; /* GROUP: 0 is none */
+    uint8_t count;       /* BURN, SPIN */
+    int16_t code;
+    int16_t target; /* a statement, or NONE */
+    int16_t body;   /* the first statement of it, or NONE */
+    int16_t next;   /* in its block, or NONE */
+    int16_t parent;
+    int64_t ns; /* WEIR_FOREVER: for ever; GROUP: 0 is no limit */
+    int64_t later_ns;
+};
+
+struct program {
+    uint64_t seed;
+    uint64_t shuffle_seed; /* 0: ready tasks run first in, first out */
+    int count;
+    struct statement statements[STATEMENTS_MAX];
+};
+
+void program_draw(struct program *program, uint64_t seed);
+/* To standard output, one statement a line, indented. */
+void program_print(const struct program *program);
+/* Makes the program smaller as long as `fails` says that it still fails. */
+void program_shrink(struct program *program, bool (*fails)(const struct program *program));
+
+static inline bool is_scope(const struct statement *s)
+{
+    return s->verb == SCOPE || s->verb == TIMEOUT || s->verb == SHIELD;
+}
+
+#endif
