@@ -62,3 +62,5 @@ weir_pkg_config(weir_http "HTTP server and client on weir" "weir = ${PROJECT_VER
 weir_pkg_config(weir_sqlite "SQLite on a lane of its own, for weir"
   "weir-http = ${PROJECT_VERSION} sqlite3" "")
 weir_pkg_config(weir_app "Service frame on weir" "weir-http = ${PROJECT_VERSION}" "")
+weir_pkg_config(weir_test "Tests of programs on weir: virtual time, cancellation and faults everywhere"
+  "weir = ${PROJECT_VERSION}" "")

@@ -15,6 +15,7 @@ set(weir_rooms_core base arch backend core sync exec file net debug)
 set(weir_rooms_http model http)
 set(weir_rooms_sqlite sqlite)
 set(weir_rooms_app app)
+set(weir_rooms_test test)
 
 # What the tests of a room link, besides the room itself.
 set(weir_sees_base)
@@ -31,6 +32,7 @@ set(weir_sees_http ${weir_sees_net} net file debug model)
 set(weir_sees_sqlite ${weir_sees_exec} exec debug model)
 set(weir_sees_app ${weir_sees_http} http sqlite)
 set(weir_sees_system ${weir_sees_app} app)
+set(weir_sees_test ${weir_sees_http} http sqlite)
 set(weir_sees_support base)
 
 # Sources of one room, without the files of other CPUs.
@@ -100,6 +102,7 @@ if(WEIR_URING)
 endif()
 weir_library(weir core ROOMS ${weir_rooms_core} LINK ${uring} Threads::Threads)
 if(TARGET weir)
+  weir_library(weir_test test ROOMS ${weir_rooms_test} LINK weir)
   weir_library(weir_http http ROOMS ${weir_rooms_http} LINK weir)
   if(SQLITE3_FOUND)
     set(model)

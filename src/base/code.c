@@ -16,6 +16,7 @@
     X(ESHUTDOWN, "closed or draining: takes no new work")                                          \
     X(ESTALE, "what the handle refers to is gone")                                                 \
     X(EDEADLK, "this wait could never end")                                                        \
+    X(EUCLEAN, "something was left behind, or is not as it should be")                             \
     X(EPROTO, "protocol error")                                                                    \
     X(EOWNERDEAD, "the owner ended without unlocking")                                             \
     X(ECHILD, "a required result is missing: that child was cancelled")                            \

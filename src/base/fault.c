@@ -20,6 +20,7 @@ static struct {
     bool delivered;
     uint64_t nth;
     uint64_t hit_count;
+    weir__fault_decide_fn *decide; /* NULL: the n-th hit of one point */
 } plan;
 
 static _Thread_local bool exempt;
@@ -29,7 +30,12 @@ int weir__base_fault_hit(enum weir__fault_point point)
     /* After armed was seen comes the plan it stands for. (A fence would do; TSan knows none.) */
     if (!__atomic_load_n(&weir__fault_armed, __ATOMIC_ACQUIRE))
         return 0;
-    if (exempt || __atomic_load_n(&plan.point, __ATOMIC_RELAXED) != (int)point)
+    if (exempt)
+        return 0;
+    weir__fault_decide_fn *decide = __atomic_load_n(&plan.decide, __ATOMIC_RELAXED);
+    if (decide != NULL)
+        return decide(point);
+    if (__atomic_load_n(&plan.point, __ATOMIC_RELAXED) != (int)point)
         return 0;
 
     uint64_t hit = 1 + __atomic_fetch_add(&plan.hit_count, 1, __ATOMIC_RELAXED);
@@ -45,12 +51,20 @@ int weir__base_fault_hit(enum weir__fault_point point)
 void weir__base_fault_arm(enum weir__fault_point point, uint64_t nth, int rc, bool repeat)
 {
     __atomic_store_n(&weir__fault_armed, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&plan.decide, NULL, __ATOMIC_RELAXED);
     __atomic_store_n(&plan.point, (int)point, __ATOMIC_RELAXED);
     __atomic_store_n(&plan.nth, nth, __ATOMIC_RELAXED);
     __atomic_store_n(&plan.rc, rc, __ATOMIC_RELAXED);
     __atomic_store_n(&plan.repeat, repeat, __ATOMIC_RELAXED);
     __atomic_store_n(&plan.delivered, false, __ATOMIC_RELAXED);
     __atomic_store_n(&plan.hit_count, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&weir__fault_armed, true, __ATOMIC_RELEASE);
+}
+
+void weir__base_fault_arm_with(weir__fault_decide_fn *decide)
+{
+    __atomic_store_n(&weir__fault_armed, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&plan.decide, decide, __ATOMIC_RELAXED);
     __atomic_store_n(&weir__fault_armed, true, __ATOMIC_RELEASE);
 }
 

@@ -5,8 +5,8 @@
  * thing. In production the answer costs one load of a global that is false.
  *
  * A test arms one plan at a time for the whole process: "fail the n-th hit of this point with this
- * code". Hits are counted on every thread that did not exempt itself. tests/support loops n upwards
- * until a run has no hit left.
+ * code", or a function that decides about each hit. Hits are counted on every thread that did not
+ * exempt itself. The test room (test/each.c) loops n upwards until a run has no hit left.
  */
 #ifndef WEIR__BASE_FAULT_H
 #define WEIR__BASE_FAULT_H
@@ -36,6 +36,10 @@ static inline int weir__base_fault(enum weir__fault_point point)
 /* Fail the n-th hit (from 1) of `point` with `rc`, and all after it if `repeat`; n = 0 only counts.
  */
 void weir__base_fault_arm(enum weir__fault_point point, uint64_t nth, int rc, bool repeat);
+/* Ask `decide` about each hit of every point: 0, or the code to fail with. It is called on any
+ * thread, several at a time, and by a late one shortly after disarming. */
+typedef int weir__fault_decide_fn(enum weir__fault_point point);
+void weir__base_fault_arm_with(weir__fault_decide_fn *decide);
 /* Back to normal. Returns how often the point was hit while armed. */
 uint64_t weir__base_fault_disarm(void);
 /* Whether the armed fault has been delivered at least once. */

@@ -176,6 +176,8 @@ struct weir__post {
     void (*run)(struct weir__post *post); /* on the loop's thread, outside tasks; must not park */
 };
 
+struct weir__probe;
+
 struct weir__run_queue {
     uint32_t head, tail;
     size_t count;
@@ -198,8 +200,9 @@ struct weir_loop {
     bool turn_over;     /* its budget is used up */
     uint8_t folds_left; /* turns that may still begin in this one, see sched.c */
     int64_t turn_coarse_ns;
-    int64_t looked_at_ns; /* when the backend was asked last */
-    bool looks_are_dear;  /* asking costs a system call each time */
+    int64_t looked_at_ns;      /* when the backend was asked last */
+    bool looks_are_dear;       /* asking costs a system call each time */
+    struct weir__probe *probe; /* of a test, core/probe.h; NULL */
     uint32_t free_head;
     size_t used_count;  /* slots of the table ever used */
     uint32_t worn_head; /* slots whose generations are used up, oldest first */

@@ -9,6 +9,7 @@
 #include <weir/log.h>
 
 #include "base/thread.h"
+#include "core/probe.h"
 
 static weir__observe_fn *observer;
 static const struct weir__loop_hooks *loop_hooks; /* atomic: loops begin on many threads */
@@ -36,7 +37,10 @@ static void log_plainly(const struct weir__finding *finding)
 void weir__core_find(const struct weir__finding *finding)
 {
     weir__observe_fn *fn = __atomic_load_n(&observer, __ATOMIC_ACQUIRE);
-    if (fn != NULL)
+    struct weir__probe *probe = finding->loop == NULL ? NULL : finding->loop->probe;
+    if (probe != NULL && probe->found != NULL && probe->found(probe, finding))
+        ;
+    else if (fn != NULL)
         fn(finding);
     else
         log_plainly(finding);

@@ -34,6 +34,10 @@ void weir__debug_symbols_close(void);
 /* --- reports, report.c ------------------------------------------------------------------------ */
 
 void weir__debug_report(const struct weir__finding *finding);
+/* Its text, with marks for the addresses. */
+void weir__debug_append_finding(struct weir__buffer *out, const struct weir__finding *finding);
+/* `task main #0.0 waits for a sleep at ... since 5 ms`, a line for each task of the loop. */
+void weir__debug_append_tasks(struct weir__buffer *out, weir_loop *loop);
 /* `name #index.generation` of a live task. */
 void weir__debug_append_task(struct weir__buffer *out, const weir_loop *loop,
                              const weir_task *task);

@@ -207,7 +207,7 @@ static void append_waiting_task(weir_task *task, void *arg)
                         (long long)((weir_now() - hot->since_ns) / WEIR_MS));
 }
 
-static void append_all_tasks(struct weir__buffer *out, weir_loop *loop)
+void weir__debug_append_tasks(struct weir__buffer *out, weir_loop *loop)
 {
     struct listing listing = {out, loop, 0};
     weir__core_each_task(loop, append_waiting_task, &listing);
@@ -235,7 +235,7 @@ static void append_body(struct weir__buffer *out, const struct weir__finding *fi
             append_failures(out, finding->failures, finding->open_only);
         break;
     case WEIR__FINDING_DEADLOCK:
-        append_all_tasks(out, loop);
+        weir__debug_append_tasks(out, loop);
         break;
     case WEIR__FINDING_LEFT_OPEN:
     case WEIR__FINDING_MISNESTED:
@@ -266,20 +266,25 @@ static void append_body(struct weir__buffer *out, const struct weir__finding *fi
     }
 }
 
+void weir__debug_append_finding(struct weir__buffer *out, const struct weir__finding *finding)
+{
+    weir__buffer_printf(out, "weir %s ", codes[finding->kind]);
+    if (finding->kind == WEIR__FINDING_LEFT_OPEN && finding->address != NULL)
+        weir__buffer_printf(out, "%s left open at the end of the run; it is closed now",
+                            finding->what);
+    else
+        weir__buffer_append_str(out, finding->what);
+    if (finding->count > 1)
+        weir__buffer_printf(out, " (%zu)", finding->count);
+    weir__buffer_append_char(out, '\n');
+    append_body(out, finding);
+}
+
 void weir__debug_report(const struct weir__finding *finding)
 {
     struct weir__buffer text;
     weir__buffer_init(&text);
-    weir__buffer_printf(&text, "weir %s ", codes[finding->kind]);
-    if (finding->kind == WEIR__FINDING_LEFT_OPEN && finding->address != NULL)
-        weir__buffer_printf(&text, "%s left open at the end of the run; it is closed now",
-                            finding->what);
-    else
-        weir__buffer_append_str(&text, finding->what);
-    if (finding->count > 1)
-        weir__buffer_printf(&text, " (%zu)", finding->count);
-    weir__buffer_append_char(&text, '\n');
-    append_body(&text, finding);
+    weir__debug_append_finding(&text, finding);
     weir__debug_say(&text);
     weir__buffer_deinit(&text);
     /* Misuse: with WEIR_DEBUG=1 the process ends where it happens, for the debugger to look at. */

@@ -24,6 +24,7 @@ ROOMS = {
     "http": ["base", "core", "sync", "net", "model"],
     "sqlite": ["base", "core", "exec", "model"],
     "debug": ["base", "core"],
+    "test": ["base", "backend", "core", "debug"],
     "inspect": ["base", "core", "net", "model"],
 }
 ROOMS["app"] = sorted(ROOMS)  # the service frame sees every room

@@ -1,0 +1,156 @@
+/*
+ * testing.c - tests of a small program of tasks, for docs/testing.md
+ *
+ * usage: testing timeout | byhand | seeds | everywhere | forgets
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/test.h>
+#include <weir/weir.h>
+
+/* --- a limit of 30 seconds, tested in a millisecond ------------------------------------------- */
+
+static int ask_a_silent_server(void *arg)
+{
+    weir_event *answer = arg; /* never comes */
+    return weir_event_wait(answer);
+}
+
+static int gives_up_after_30_s(void *arg)
+{
+    (void)arg;
+    weir_event answer = {0};
+    int64_t began_ns = weir_now();
+    int rc = weir_timeout(30 * WEIR_SEC, ask_a_silent_server, &answer);
+    WEIR_TEST_EXPECT(rc == -ETIME);
+    WEIR_TEST_EXPECT(weir_now() - began_ns == 30 * WEIR_SEC);
+    return 0;
+}
+
+static int test_timeout(void)
+{
+    return weir_test_run(gives_up_after_30_s, NULL, NULL);
+}
+
+/* --- time by hand ----------------------------------------------------------------------------- */
+
+static int tick(void *arg)
+{
+    int *ticks = arg;
+    int rc;
+    while ((rc = weir_sleep(10 * WEIR_SEC)) == 0)
+        ++*ticks;
+    return rc;
+}
+
+static int ticks_every_10_s(void *arg)
+{
+    (void)arg;
+    int ticks = 0;
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    if (rc < 0)
+        return rc;
+    rc = weir_spawn(group, tick, &ticks);
+    if (rc == 0)
+        rc = weir_test_advance(35 * WEIR_SEC);
+    WEIR_TEST_EXPECT(ticks == 3);
+    weir_group_cancel(group, "seen enough");
+    return weir_group_close(group, rc);
+}
+
+static int test_by_hand(void)
+{
+    return weir_test_run(ticks_every_10_s, NULL,
+                         &(weir_test_options){.clock = WEIR_TEST_CLOCK_BY_HAND});
+}
+
+/* --- an order that nobody promised ------------------------------------------------------------ */
+
+struct load {
+    int *loaded;
+    int number;
+};
+static int load(struct load *a)
+{
+    int rc = weir_sleep(1 * WEIR_SEC);
+    if (rc == 0)
+        *a->loaded = *a->loaded * 10 + a->number;
+    return rc;
+}
+
+static int loads_in_order(void *arg)
+{
+    (void)arg;
+    int loaded = 0;
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    if (rc == 0)
+        rc = WEIR_SPAWN(group, load, .loaded = &loaded, .number = 1);
+    if (rc == 0)
+        rc = WEIR_SPAWN(group, load, .loaded = &loaded, .number = 2);
+    rc = weir_group_close(group, rc);
+    return rc == 0 && loaded != 12 ? weir_fail(-EPROTO, "loaded in the order %d", loaded) : rc;
+}
+
+static int test_seeds(void)
+{
+    return weir_test_run(loads_in_order, NULL, &(weir_test_options){.name = "order", .seeds = 100});
+}
+
+/* --- cancelled everywhere, and every fault ---------------------------------------------------- */
+
+static char path[] = "/proc/self/status";
+
+static int reads_its_file(void *arg)
+{
+    weir_bytes bytes = {0};
+    int rc = weir_file_read_all(arg, 0, &bytes);
+    if (rc == 0)
+        rc = weir_sleep(1 * WEIR_MS);
+    weir_bytes_free(&bytes);
+    return rc;
+}
+
+static int test_everywhere(void)
+{
+    return weir_test_cancel_everywhere(reads_its_file, path,
+                                       &(weir_test_options){.name = "reads", .backend = "epoll"});
+}
+
+static int forgets_its_file(void *arg)
+{
+    weir_file *file;
+    int rc = weir_file_open(arg, NULL, &file);
+    if (rc == 0)
+        rc = weir_sleep(1 * WEIR_MS);
+    return rc < 0 ? rc : weir_file_close(file); /* the mistake */
+}
+
+static int test_forgets(void)
+{
+    return weir_test_cancel_everywhere(forgets_its_file, path,
+                                       &(weir_test_options){.name = "forgets", .backend = "epoll"});
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(void);
+    } tests[] = {{"timeout", test_timeout},
+                 {"byhand", test_by_hand},
+                 {"seeds", test_seeds},
+                 {"everywhere", test_everywhere},
+                 {"forgets", test_forgets}};
+    for (size_t i = 0; argc == 2 && i < sizeof tests / sizeof tests[0]; i++) {
+        if (strcmp(argv[1], tests[i].name) != 0)
+            continue;
+        int rc = tests[i].run();
+        printf("%s\n", rc == 0 ? "passed" : weir_code_name(rc));
+        return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    fprintf(stderr, "usage: testing timeout | byhand | seeds | everywhere | forgets\n");
+    return 64;
+}
