@@ -82,6 +82,10 @@ typedef struct weir_outcome {
     int rc;            /* what it returned */
     char message[120]; /* what weir_fail() said, cut to fit; empty when it said nothing */
     weir_task_id task; /* whose it is; 0 for a call that was never started */
+    /* Of gather, map and race that returned 0 or more: what the call left with
+     * weir_task_set_result(). It is the caller's, see weir_outcomes_release(). Elsewhere NULL. */
+    void *result;
+    weir_destroy_fn *destroy;
 } weir_outcome;
 
 WEIR_BEGIN_DECLS
@@ -265,7 +269,9 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_map(const weir_map_options *op
  * afterwards.
  *
  * A loser may end well all the same, in the turn in which the race is decided or since it could not
- * be stopped: its outcome says so, and what it made is the caller's to release.
+ * be stopped: its outcome says so. What it made is lost, unless it knows how to release it: a call
+ * that makes something leaves it with weir_task_set_result(), and then only the winner's (each of
+ * those that made up a quorum) arrives in an outcome, and all others are destroyed.
  *
  * @param calls         borrowed
  * @param count         of calls, at least 1
@@ -290,6 +296,20 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_race(const weir_call *calls, s
                                                        const weir_race_options *options,
                                                        weir_outcome *out_outcomes,
                                                        size_t *out_winner);
+
+/**
+ * Destroy the results that stand in outcomes, and take them out. A result that was put to use is
+ * taken out before: `page = outcomes[i].result; outcomes[i].result = NULL;`
+ *
+ * @param outcomes  of gather, map or race; NULL when count is 0
+ * @param count     of outcomes
+ *
+ * Returns     nothing
+ * Checkpoint  no
+ * Thread      that of the call that filled them, also after its loop has ended
+ * Source      rule R2
+ */
+WEIR_API void weir_outcomes_release(weir_outcome *outcomes, size_t count);
 
 /* The door of WEIR_SPAWN(); not called by hand. */
 WEIR_API WEIR_MUST_CHECK int weir__spawn_copy(weir_group *group, weir_task_fn *fn, const void *arg,

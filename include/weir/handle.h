@@ -21,17 +21,14 @@
 #include <weir/scope.h>
 #include <weir/task.h>
 
-/** Releases a value that nobody has taken. It runs on the loop and must not wait: checkpoints give
- * -EPERM in it. */
-typedef void weir_destroy_fn(void *value);
-
 WEIR_BEGIN_DECLS
 
 /**
  * Leave a result for whoever asks for it: the second value that a task returns.
  *
- * It stays the task's until somebody takes it. One that nobody takes is destroyed: at once when
- * the task fails, is cancelled or is not kept; else with the record. A result that was set before
+ * It stays the task's until somebody takes it: weir_task_take(), or gather, map and race, which put
+ * it into the outcome. One that nobody takes is destroyed: at once when the task fails, is
+ * cancelled or is not kept; else with the record. A result that was set before
  * is destroyed and replaced.
  *
  * @param result   taken when this returns 0; NULL: none

@@ -19,6 +19,10 @@ typedef struct weir_task weir_task;
 /** What a task runs: 0 or a negative errno; what it could not do it says by returning. */
 typedef int weir_task_fn(void *arg);
 
+/** Releases a value that nobody has taken. It runs on the loop and must not wait: checkpoints give
+ * -EPERM in it. */
+typedef void weir_destroy_fn(void *value);
+
 /** Names a task for as long as anybody remembers it; a value, stale once its record has gone: when
  * the task has ended, or later when the record is kept (weir/handle.h). Never 0. */
 typedef uint64_t weir_task_id;

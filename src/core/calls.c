@@ -22,16 +22,30 @@ static int run_call(void *position)
     return call.fn(call.arg);
 }
 
+/* From the task, which is about to destroy it, into the outcome. */
+static void move_result(weir_task *task, weir_outcome *outcome)
+{
+    struct weir__handle *handle = weir__handle_of(task);
+    if (handle == NULL)
+        return;
+    outcome->result = handle->result;
+    outcome->destroy = handle->destroy;
+    handle->result = NULL;
+}
+
 static void note_end(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc)
 {
     struct weir__calls *calls = group->ended_arg;
     size_t position = (uintptr_t)task->arg;
     calls->failed_count += kind == WEIR_OUTCOME_FAILED;
     calls->cancelled_alone = group->cancelled_alone;
-    if (calls->outcomes != NULL)
-        weir__outcome_set(&calls->outcomes[position], group->loop, task, kind, rc);
-    if (calls->ended != NULL)
-        calls->ended(calls, group, position, kind);
+    bool wanted = calls->ended == NULL || calls->ended(calls, group, position, kind);
+    if (calls->outcomes == NULL)
+        return;
+    weir_outcome *outcome = &calls->outcomes[position];
+    weir__outcome_set(outcome, group->loop, task, kind, rc);
+    if (kind == WEIR_OUTCOME_OK && wanted)
+        move_result(task, outcome);
 }
 
 int weir__calls_open(struct weir__calls *calls, const weir_group_options *options,
@@ -72,4 +86,20 @@ int weir__calls_close(struct weir__calls *calls, weir_group *group, int rc)
     if (failures != NULL && calls->outcomes != NULL)
         failures->inspected = true;
     return rc;
+}
+
+int weir__calls_done(struct weir__calls *calls, int rc)
+{
+    if (rc < 0 && calls->outcomes != NULL)
+        weir_outcomes_release(calls->outcomes, calls->count);
+    return rc;
+}
+
+void weir_outcomes_release(weir_outcome *outcomes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        void *result = outcomes[i].result;
+        outcomes[i].result = NULL;
+        weir__result_destroy(weir__loop, result, outcomes[i].destroy);
+    }
 }

@@ -20,8 +20,9 @@ struct weir__calls {
     size_t count;
     weir_outcome *outcomes; /* by position; NULL: nobody asked */
     const void *address;    /* who called gather, map or race: where all of it is spawned */
-    void (*ended)(struct weir__calls *calls, weir_group *group, size_t position,
-                  weir_outcome_kind kind); /* after the policy has judged; may be NULL */
+    /* A call has ended, and the policy has judged it. True: its result is wanted. May be NULL. */
+    bool (*ended)(struct weir__calls *calls, weir_group *group, size_t position,
+                  weir_outcome_kind kind);
     size_t failed_count;
     bool cancelled_alone; /* one of them was */
 };
@@ -35,5 +36,7 @@ int weir__calls_spawn(struct weir__calls *calls, weir_group *group, size_t posit
 int weir__calls_spawn_all(struct weir__calls *calls, weir_group *group) WEIR_MUST_CHECK;
 /* Failures that stand in outcomes have been told; they stay as causes of what is returned next. */
 int weir__calls_close(struct weir__calls *calls, weir_group *group, int rc) WEIR_MUST_CHECK;
+/* The last word: results stay in outcomes only when it is no failure. Returns rc. */
+int weir__calls_done(struct weir__calls *calls, int rc) WEIR_MUST_CHECK;
 
 #endif

@@ -43,7 +43,8 @@ static int run_all(struct weir__calls *calls, const weir_group_options *options)
     int rc = weir__calls_open(calls, options, &group);
     if (rc < 0)
         return rc;
-    return collects ? collect_all(calls, group) : fail_fast(calls, group);
+    rc = collects ? collect_all(calls, group) : fail_fast(calls, group);
+    return weir__calls_done(calls, rc);
 }
 
 int weir_gather(weir_policy policy, const weir_call *calls, size_t count,

@@ -66,16 +66,25 @@ int weir__handle_prepare(weir_group *group, const weir_spawn_options *options,
 
 /* --- what must not park ----------------------------------------------------------------------- */
 
+void weir__result_destroy(weir_loop *loop, void *result, weir_destroy_fn *destroy)
+{
+    if (result == NULL || destroy == NULL)
+        return;
+    if (loop == NULL) {
+        destroy(result);
+        return;
+    }
+    weir_task *current = loop->current;
+    loop->current = NULL;
+    destroy(result);
+    loop->current = current;
+}
+
 static void destroy_result(weir_loop *loop, struct weir__handle *handle)
 {
     void *result = handle->result;
     handle->result = NULL;
-    if (result == NULL || handle->destroy == NULL)
-        return;
-    weir_task *current = loop->current;
-    loop->current = NULL;
-    handle->destroy(result);
-    loop->current = current;
+    weir__result_destroy(loop, result, handle->destroy);
 }
 
 /* --- failures that stay with their record (P8) ------------------------------------------------ */

@@ -61,16 +61,18 @@ static int pause_before_next(struct race *race, int64_t stagger_ns)
     return weir__core_park(WEIR_WAIT_STAGGER, race, abort_pause);
 }
 
-static void note_end(struct weir__calls *calls, weir_group *group, size_t position,
+static bool note_end(struct weir__calls *calls, weir_group *group, size_t position,
                      weir_outcome_kind kind)
 {
     struct race *race = race_of(calls);
+    bool counts = race->decider == NOBODY; /* towards the goal, if it did well */
     bool decided = group->goal == WEIR__GOAL_WON ||
                    (group->policy == WEIR_FIRST_DONE && group->goal == WEIR__GOAL_LOST);
     if (decided && race->decider == NOBODY)
         race->decider = (int64_t)position;
     if (race->paused != NULL && position == race->latest && kind != WEIR_OUTCOME_OK)
         end_pause(race, 0); /* P7 */
+    return counts;
 }
 
 /* --- the race --------------------------------------------------------------------------------- */
@@ -130,5 +132,5 @@ int weir_race(const weir_call *calls, size_t count, const weir_race_options *opt
     rc = weir__calls_close(&race.calls, group, rc);
     if (race.decider != NOBODY && out_winner != NULL)
         *out_winner = (size_t)race.decider;
-    return rc;
+    return weir__calls_done(&race.calls, rc);
 }

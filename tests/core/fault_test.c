@@ -141,6 +141,68 @@ TEST(gather_survives_the_lack_of_memory) /* P1, P2 */
     fail_everywhere(gather_some);
 }
 
+static int products_made, products_destroyed;
+
+static void destroy_product(void *value)
+{
+    (void)value;
+    products_destroyed++;
+}
+
+static int make_product(void *arg)
+{
+    ran++;
+    int rc = weir_sleep(WEIR_MS);
+    if (rc == 0)
+        rc = weir_task_set_result(arg, destroy_product);
+    products_made += rc == 0;
+    return rc;
+}
+
+static int race_some(void *arg)
+{
+    weir_call calls[] = {{fail_with_text, NULL}, {make_product, &arg}, {make_product, &arg}};
+    weir_race_options options = {.stagger_ns = WEIR_MS};
+    weir_outcome outcomes[3];
+    products_made = products_destroyed = 0;
+    int rc = weir_race(calls, 3, &options, outcomes, NULL);
+    EXPECT(rc == 0 || rc == -ENOMEM);
+    weir_outcomes_release(outcomes, 3);
+    options = (weir_race_options){.policy = WEIR_QUORUM, .quorum = 2};
+    rc = weir_race(calls, 3, &options, outcomes, NULL);
+    EXPECT(rc == 0 || rc == -ENOMEM);
+    weir_outcomes_release(outcomes, 3);
+    EXPECT_EQ(products_made, products_destroyed); /* I5 */
+    started = ran; /* what was begun has ended: nobody runs after the return */
+    return rc;
+}
+
+TEST(races_survive_the_lack_of_memory) /* P3, P5, P7, F6, I5, case 294 */
+{
+    count_findings();
+    fail_everywhere(race_some);
+}
+
+static int map_some(void *arg)
+{
+    (void)arg;
+    char items[5] = {0};
+    weir_map_options options = {.running_max = 2};
+    int rc = weir_map(&options, count_run, items, 1, 5, NULL);
+    started += rc == 0 ? 5 : 0;
+    if (rc < 0) {
+        EXPECT_RC(-ENOMEM, rc);
+        started = ran;
+    }
+    return rc;
+}
+
+TEST(a_map_survives_the_lack_of_memory) /* G10, P1, case 294 */
+{
+    count_findings();
+    fail_everywhere(map_some);
+}
+
 static int post_count;
 
 static void count_post(void *arg)

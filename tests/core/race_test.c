@@ -341,6 +341,154 @@ TASK_TEST(a_staggered_quorum_is_given_up_before_the_last_is_started) /* P5, P7 *
     EXPECT_EQ(2, race.winner);
 }
 
+/* --- results ---------------------------------------------------------------------------------- */
+
+static int made, destroyed;
+
+/* A result that knows how often it was destroyed. */
+struct product {
+    int64_t after_ms;
+    int then;
+    bool when_cut; /* it is made even so */
+    int count;     /* of its destructions */
+};
+
+static void destroy_product(void *value)
+{
+    struct product *product = value;
+    EXPECT_RC(-EPERM, weir_yield()); /* R2: it must not wait */
+    product->count++;
+    destroyed++;
+}
+
+static int make_product(void *arg)
+{
+    struct product *product = arg;
+    int rc = weir_sleep(product->after_ms * WEIR_MS);
+    if (rc == 0 || product->when_cut) {
+        rc = weir_task_set_result(product, destroy_product);
+        made++;
+    }
+    return rc < 0 ? rc : product->then;
+}
+
+struct products {
+    struct product all[CALLS_MAX];
+    weir_call calls[CALLS_MAX];
+    weir_outcome outcomes[CALLS_MAX];
+};
+
+static void prepare_products(struct products *products)
+{
+    *products = (struct products){0};
+    made = destroyed = 0;
+    for (int i = 0; i < CALLS_MAX; i++) {
+        products->all[i] = (struct product){.after_ms = 10 * (CALLS_MAX - i)};
+        products->calls[i] = (weir_call){make_product, &products->all[i]};
+    }
+}
+
+TASK_TEST(only_the_winners_result_arrives) /* P3, R2, I5, cases 229 and 152 */
+{
+    struct products products;
+    prepare_products(&products);
+    products.all[3].after_ms = 10; /* together with the last, and before it in the turn */
+    products.all[0].when_cut = true;
+    size_t winner = 0;
+    EXPECT_RC(0, weir_race(products.calls, CALLS_MAX, NULL, products.outcomes, &winner));
+    EXPECT_EQ(3, winner);
+    EXPECT_EQ(3, made);
+    EXPECT_EQ(2, destroyed);
+    for (size_t i = 0; i < CALLS_MAX; i++)
+        EXPECT(products.outcomes[i].result == (i == winner ? &products.all[i] : NULL));
+    EXPECT_EQ(WEIR_OUTCOME_OK, products.outcomes[0].kind);
+    EXPECT_EQ(1, products.all[0].count);
+    weir_outcomes_release(products.outcomes, CALLS_MAX);
+    weir_outcomes_release(products.outcomes, CALLS_MAX); /* there is nothing more to release */
+    weir_outcomes_release(NULL, 0);
+    EXPECT_EQ(1, products.all[winner].count);
+    EXPECT_EQ(3, destroyed);
+
+    prepare_products(&products);
+    EXPECT_RC(0, weir_race(products.calls, CALLS_MAX, NULL, NULL, NULL));
+    EXPECT_EQ(made, destroyed); /* nobody asked */
+}
+
+TASK_TEST(a_quorum_hands_out_the_results_that_made_it) /* P5, R2, I5 */
+{
+    struct products products;
+    prepare_products(&products);
+    products.all[0].when_cut = true;
+    weir_race_options options = {.policy = WEIR_QUORUM, .quorum = 2};
+    EXPECT_RC(0, weir_race(products.calls, CALLS_MAX, &options, products.outcomes, NULL));
+    EXPECT_EQ(3, made);
+    EXPECT_EQ(1, destroyed);
+    EXPECT(products.outcomes[3].result == &products.all[3]);
+    EXPECT(products.outcomes[4].result == &products.all[4]);
+    weir_outcomes_release(products.outcomes, CALLS_MAX);
+    EXPECT_EQ(3, destroyed);
+
+    prepare_products(&products);
+    options.quorum = 4; /* of which two fail: too few */
+    products.all[2].then = products.all[1].then = -EIO;
+    EXPECT_RC(-EIO, weir_race(products.calls, CALLS_MAX, &options, products.outcomes, NULL));
+    EXPECT_EQ(4, made);
+    EXPECT_EQ(4, destroyed);
+    for (size_t i = 0; i < CALLS_MAX; i++)
+        EXPECT(products.outcomes[i].result == NULL);
+}
+
+TASK_TEST(gather_hands_out_all_results_or_none) /* P1, P2, R2, I5, cases 166 and 224 */
+{
+    struct products products;
+    prepare_products(&products);
+    EXPECT_RC(0, weir_gather(WEIR_FAIL_FAST, products.calls, CALLS_MAX, products.outcomes));
+    EXPECT_EQ(0, destroyed);
+    for (size_t i = 0; i < CALLS_MAX; i++)
+        EXPECT(products.outcomes[i].result == &products.all[i]);
+    weir_outcomes_release(products.outcomes, CALLS_MAX);
+    EXPECT_EQ(CALLS_MAX, destroyed);
+
+    prepare_products(&products); /* the last is ready in the turn in which the one before fails */
+    products.all[3].after_ms = 10;
+    products.all[3].then = -EIO;
+    EXPECT_RC(-EIO, weir_gather(WEIR_FAIL_FAST, products.calls, CALLS_MAX, products.outcomes));
+    EXPECT_EQ(WEIR_OUTCOME_OK, products.outcomes[4].kind);
+    EXPECT(products.outcomes[4].result == NULL);
+    EXPECT_EQ(1, products.all[4].count);
+    EXPECT_EQ(made, destroyed);
+
+    prepare_products(&products);
+    products.all[1].then = -EIO;
+    EXPECT_RC(1, weir_gather(WEIR_COLLECT_ALL, products.calls, CALLS_MAX, products.outcomes));
+    EXPECT_EQ(1, destroyed);
+    EXPECT(products.outcomes[1].result == NULL);
+    weir_outcomes_release(products.outcomes, CALLS_MAX);
+    EXPECT_EQ(CALLS_MAX, destroyed);
+}
+
+static int gather_products(void *arg)
+{
+    struct products *products = arg;
+    return weir_gather(WEIR_FAIL_FAST, products->calls, 1, products->outcomes);
+}
+
+static void destroy_outside(void *value)
+{
+    ((struct product *)value)->count++;
+}
+
+TEST(results_may_be_released_when_the_run_is_over) /* R2 */
+{
+    static struct products products;
+    prepare_products(&products);
+    weir_run_options options = {.backend = "sim"};
+    EXPECT_RC(0, weir__core_run(&options, gather_products, &products, false));
+    products.outcomes[0].destroy = destroy_outside;
+    weir_outcomes_release(products.outcomes, 1);
+    EXPECT_EQ(1, products.all[0].count);
+}
+
 /* --- in any order ----------------------------------------------------------------------------- */
 
 static int race_in_one_turn(void *arg)
