@@ -1,7 +1,7 @@
 /*
  * findings.c - mistakes, one at a time, for docs/diagnosis.md
  *
- * usage: findings lost | misnested | forgotten | swallowed | stray | deadlock | crash
+ * usage: findings lost | misnested | forgotten | swallowed | cleanup | stray | deadlock | crash
  */
 #include <signal.h>
 #include <string.h>
@@ -56,6 +56,28 @@ static int swallowed(void)
     return weir_timeout(10 * WEIR_MS, read_for_ever, NULL);
 }
 
+/* W305: a cleanup that hangs. */
+static int roll_back(void *arg)
+{
+    (void)arg;
+    return weir_sleep(1 * WEIR_MIN);
+}
+static int hanging(void *arg)
+{
+    (void)arg;
+    return weir_defer(roll_back, NULL);
+}
+static int cleanup(void)
+{
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    if (rc < 0)
+        return rc;
+    weir_spawn_options options = {.cleanup_ns = 10 * WEIR_MS};
+    rc = weir_spawn_with(group, &options, hanging, NULL, NULL);
+    return weir_group_close(group, rc);
+}
+
 /* W309: a code that means "you are cancelled", made up. */
 static int give_up(void *arg)
 {
@@ -84,7 +106,8 @@ static int app(void *arg)
         const char *name;
         int (*make)(void);
     } mistakes[] = {{"lost", lost},           {"misnested", misnested}, {"forgotten", forgotten},
-                    {"swallowed", swallowed}, {"stray", stray},         {"deadlock", deadlock}};
+                    {"swallowed", swallowed}, {"cleanup", cleanup},     {"stray", stray},
+                    {"deadlock", deadlock}};
     for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++)
         if (strcmp(arg, mistakes[i].name) == 0)
             return mistakes[i].make();

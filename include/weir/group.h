@@ -42,10 +42,11 @@ typedef struct weir_group_options {
 
 /** How to start one task. Zero is the default of each field. */
 typedef struct weir_spawn_options {
-    const char *name; /* kept, for reports; usually a literal; NULL: the function's symbol */
-    bool nowait;      /* in a full group: -EAGAIN instead of waiting */
-    bool keep;        /* outcome and result can be asked for after its end, see weir/handle.h */
-    bool handled;     /* its failure stays with its record and fails nobody; it is kept */
+    const char *name;   /* kept, for reports; usually a literal; NULL: the function's symbol */
+    bool nowait;        /* in a full group: -EAGAIN instead of waiting */
+    bool keep;          /* outcome and result can be asked for after its end, see weir/handle.h */
+    bool handled;       /* its failure stays with its record and fails nobody; it is kept */
+    int64_t cleanup_ns; /* budget of its deferred functions; 0: 5 s; weir_defer() */
 } weir_spawn_options;
 
 /** A call for weir_gather() and weir_race(). */

@@ -135,11 +135,37 @@ WEIR_API WEIR_MUST_CHECK int weir_shield_enter(weir_scope *scope, int64_t budget
  *             -ECANCELED   an outer scope is cancelled too: go on unwinding
  *             -EIO         rc was -ECANCELED although nothing here is cancelled (reported)
  *             -EPERM       not entered by this task
- * Checkpoint  no
+ * Checkpoint  when functions deferred in the scope wait; never cancelled
  * Thread      the task that entered it
  * Source      rules C7, C8, D6
  */
-WEIR_API WEIR_MUST_CHECK int weir_scope_leave(weir_scope *scope, int rc);
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_scope_leave(weir_scope *scope, int rc);
+
+/**
+ * Have a function called when the innermost scope of the caller ends: a scope, a group, or the task
+ * itself. The one deferred last runs first.
+ *
+ * They run inside a shield, so cleanup may wait although everything around is cancelled, for the
+ * task's cleanup budget in all: 5 seconds, or weir_spawn_options.cleanup_ns. When that is used up,
+ * checkpoints inside return -ECANCELED; the rest still runs. A group's run after its last task has
+ * ended. What one defers runs next, before the older ones.
+ *
+ * A function that fails is a failure of its own, WEIR_FAILURE_DEFER: leaving a scope that came to 0
+ * or more returns its code; after another failure it is recorded beside that one, in the group
+ * around.
+ *
+ * @param fn   0, or a negative errno
+ * @param arg  kept until fn has run; passed to it
+ *
+ * Returns     0 or a negative errno; then fn is never called
+ * Errors      -ENOMEM  no memory
+ *             -EINVAL  fn is NULL
+ *             -EPERM   called outside a task
+ * Checkpoint  no
+ * Thread      a loop's, in a task
+ * Source      rules L1, L2, L3
+ */
+WEIR_API WEIR_MUST_CHECK int weir_defer(weir_task_fn *fn, void *arg);
 
 /**
  * Cancel a scope: everything that waits inside it is asked to end. Doing it twice changes nothing.

@@ -88,6 +88,7 @@ typedef void weir__abort_fn(weir_task *task, void *object);
 struct weir__extra {
     struct weir__detail *detail; /* what weir_fail() said last */
     struct weir__handle *handle; /* core/handle.h: result, outcome, and who waits for it */
+    struct weir__cleanup *cleanup;
 };
 
 struct weir_task {
@@ -125,6 +126,7 @@ enum {
     WEIR__SCOPE_CAUGHT = 16,
     WEIR__SCOPE_FIRED = 32,
     WEIR__SCOPE_ROOT = 64,
+    WEIR__SCOPE_DEFERS = 128, /* something was deferred to its end */
 };
 /* weir_scope.weir__state; zero means never entered */
 enum { WEIR__SCOPE_FRESH = 0, WEIR__SCOPE_ACTIVE = 1, WEIR__SCOPE_LEFT = 2 };
@@ -385,6 +387,45 @@ static inline void weir__token_detach(weir_scope *scope)
 struct weir__extra *weir__task_extra(weir_task *task);
 void weir__extra_free(struct weir__extra *extra); /* NULL does nothing */
 
+/* G12: groups that were opened inside `until` and are still open are cancelled, joined,
+ * reported. */
+void weir__task_close_left(weir_loop *loop, weir_task *task, const weir_scope *until);
+
+/* --- cleanup: what was deferred to the end of a scope, a group or a task (L1-L3) -------------- */
+
+/* In the place of weir__scope_end(), for the task's innermost scope when it has DEFERS. */
+int weir__cleanup_end_scope(weir_loop *loop, weir_task *task, weir_scope *scope, int rc,
+                            const void *address) WEIR_MUST_CHECK;
+/* Of a group whose members have ended. */
+void weir__cleanup_end_group(weir_loop *loop, weir_task *task, weir_group *group);
+/* Of a task that came to rc. */
+void weir__cleanup_end_task(weir_loop *loop, weir_task *task, int rc);
+/* The failures that waited for the end of `scope`, a group's or the task's bottom one, become the
+ * group's. */
+void weir__cleanup_hand_in(weir_group *group, weir_task *task, const weir_scope *scope);
+/* Whether deferred functions are being run inside `scope`: it cannot be left from there. */
+bool weir__cleanup_runs_in(const weir_task *task, const weir_scope *scope);
+bool weir__cleanup_finishing(const weir_task *task); /* its deferred functions run (T6) */
+int weir__cleanup_set_budget(struct weir__extra *extra, int64_t budget_ns) WEIR_MUST_CHECK;
+void weir__cleanup_free(struct weir__cleanup *cleanup);
+int weir__cleanup_late_now(const weir_task *task, const weir_scope *scope);
+int weir__cleanup_outcome_now(weir_task *task, int rc);
+/* The first code of what waits for hand_in; 0: nothing does. */
+static inline int weir__cleanup_late_code(const weir_task *task, const weir_scope *scope)
+{
+    return __builtin_expect(task->extra != NULL, 0) ? weir__cleanup_late_now(task, scope) : 0;
+}
+/* L2: what a task has come to that returned rc. */
+static inline int weir__cleanup_outcome(weir_task *task, int rc)
+{
+    return __builtin_expect(task->extra != NULL, 0) ? weir__cleanup_outcome_now(task, rc) : rc;
+}
+/* The task itself came well, and failed with its cleanup. */
+bool weir__cleanup_came_well(const weir_task *task);
+/* Then its failure is kept with its record: what waits for the end of the task becomes the
+ * cause. */
+void weir__cleanup_become_causes(weir_task *task);
+
 /* --- groups' inside --------------------------------------------------------------------------- */
 
 weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options);
@@ -407,6 +448,10 @@ int weir__policy_check(const weir_group_options *options) WEIR_MUST_CHECK;
 void weir__policy_init(weir_group *group, const weir_group_options *options);
 /* A member has ended; not called for one that did well in a group without a goal. */
 void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc);
+/* The first of a group's set is what its close returns: what a goal that was won has absorbed
+ * goes. */
+void weir__policy_make_room(weir_group *group);
+/* rc 0: only its cleanup did. */
 void weir__policy_body_failed(weir_group *group, weir_task *task, int rc);
 /* The body of a group with a goal has ended: it spawns nobody any more. */
 void weir__policy_body_done(weir_group *group, int rc);

@@ -96,16 +96,20 @@ const char *weir_failure_message(int code)
 
 /* --- records ---------------------------------------------------------------------------------- */
 
+static weir_failures *set_new(weir_loop *loop)
+{
+    weir_failures *set = weir__base_alloc_zero(sizeof *set);
+    if (set != NULL)
+        set->loop = loop;
+    return set;
+}
+
 static weir_failures *set_of(weir_group *group)
 {
-    if (group->failures == NULL) {
-        weir_failures *set = weir__base_alloc_zero(sizeof *set);
-        if (set == NULL)
-            return NULL;
-        set->loop = group->loop;
-        set->primary_only = group->primary_only;
-        group->failures = set;
-    }
+    if (group->failures == NULL)
+        group->failures = set_new(group->loop);
+    if (group->failures != NULL)
+        group->failures->primary_only = group->primary_only;
     return group->failures;
 }
 
@@ -174,6 +178,88 @@ int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *
     fill_record(record, origin, task, group, code, weir__failure_claim_causes(task, code));
     weir__failures_append(set, record);
     return code;
+}
+
+/* --- failures that wait for the set they belong in -------------------------------------------- */
+
+void weir__late_add(weir_loop *loop, struct weir__late *late, weir_failure_origin origin,
+                    weir_task *task, int code)
+{
+    loop->failures_created++;
+    bool first = late->code == 0;
+    if (first)
+        late->code = code;
+    if (late->failures == NULL)
+        late->failures = set_new(loop);
+    struct weir__failure_record *record =
+        late->failures == NULL ? NULL : weir__base_alloc_zero(sizeof *record);
+    if (record == NULL) {
+        late->first_lost |= first;
+        late->lost_count += !first;
+        return;
+    }
+    fill_record(record, origin, task, task->group, code, weir__failure_claim_causes(task, code));
+    weir__failures_append(late->failures, record);
+}
+
+static void move_records(weir_failures *to, weir_failures *from)
+{
+    struct weir__failure_record *record = from->first;
+    while (record != NULL) {
+        struct weir__failure_record *next = record->next;
+        weir__failures_append(to, record);
+        record = next;
+    }
+    from->first = from->last = NULL;
+    weir__failures_release(from);
+}
+
+void weir__late_join(struct weir__late *late, struct weir__late *more)
+{
+    if (late->code == 0) {
+        *late = *more;
+        return;
+    }
+    late->lost_count += more->lost_count + more->first_lost;
+    if (late->failures == NULL)
+        late->failures = more->failures;
+    else if (more->failures != NULL)
+        move_records(late->failures, more->failures);
+}
+
+void weir__late_hand_in(weir_group *group, const struct weir__late *late)
+{
+    group->failed = true;
+    bool first = group->first_code == 0;
+    if (first)
+        group->first_code = late->code;
+    group->first_lost |= first && late->first_lost;
+    group->lost_count += late->lost_count + (!first && late->first_lost);
+    if (late->failures == NULL)
+        return;
+    for (struct weir__failure_record *at = late->failures->first; at != NULL; at = at->next)
+        at->public.group_name = group->name;
+    if (group->failures != NULL) {
+        move_records(group->failures, late->failures);
+        return;
+    }
+    group->failures = late->failures;
+    group->failures->primary_only = group->primary_only;
+}
+
+void weir__late_return(weir_loop *loop, weir_task *task, const struct weir__late *late)
+{
+    weir__failure_settle_last(task);
+    loop->failures_delivered++;
+    weir__failures_tell_lost(loop, task, late->lost_count);
+    weir_failures *set = late->failures;
+    if (set == NULL || set->count == 0) { /* maybe memory for the set, and none for a record */
+        weir__failures_release(set);
+        return;
+    }
+    set->code = late->code;
+    set->first->settled |= !late->first_lost;
+    task->last_failures = set;
 }
 
 /* --- where they go ---------------------------------------------------------------------------- */

@@ -54,6 +54,21 @@ struct weir_failures {
 
 /* A failure in a group; its causes are claimed. Returns code. */
 int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code);
+/* Failures of deferred functions, in order, on their way to the set they belong in. */
+struct weir__late {
+    weir_failures *failures; /* NULL: none, or no memory for them */
+    int code;                /* of the first; 0: none */
+    bool first_lost;         /* there was no memory for its record */
+    size_t lost_count;       /* as many others */
+};
+void weir__late_add(weir_loop *loop, struct weir__late *late, weir_failure_origin origin,
+                    weir_task *task, int code);
+/* Appends, and empties `more`. */
+void weir__late_join(struct weir__late *late, struct weir__late *more);
+/* They become the group's. */
+void weir__late_hand_in(weir_group *group, const struct weir__late *late);
+/* The code is being returned, as by a close: what waits are the causes of what is returned next. */
+void weir__late_return(weir_loop *loop, weir_task *task, const struct weir__late *late);
 /* The set of the group that the task closed last, if it explains this code; the caller's now. */
 weir_failures *weir__failure_claim_causes(weir_task *task, int code);
 /* Tells a failure that reaches nobody; `created` is counted by the caller, `causes` is taken. */

@@ -227,6 +227,7 @@ void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc)
     weir_group *group = task->group;
     bool cancelled = task->scope.weir__effective >= WEIR__LEVEL_CANCEL;
     weir_outcome_kind kind = WEIR_OUTCOME_OK;
+    rc = weir__cleanup_outcome(task, rc);
     if (rc == -ECANCELED && !cancelled)
         rc = stray_end(loop, task);
     if (rc == -ECANCELED)
@@ -262,7 +263,7 @@ static int may_close(const weir_group *group, const weir_task *task)
     if (group->joined) /* its memory is the loop's, and stays until another group needs it */
         return -ESTALE;
     if (group->owner == task)
-        return 0;
+        return weir__cleanup_runs_in(task, &group->scope) ? -EPERM : 0;
     return task->group == group ? -EDEADLK : -EPERM;
 }
 
@@ -332,11 +333,15 @@ int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures
     weir_loop *loop = weir__loop;
     settle_nesting(group, task);
     rc = judge_body(loop, group, task, rc);
+    if (weir__cleanup_late_code(task, &group->scope) < 0)
+        weir__policy_body_failed(group, task, 0);
     weir__failure_settle_last(task);
     bool has_goal = group->policy > WEIR_COLLECT_ALL;
     if (has_goal)
         weir__policy_body_done(group, rc);
     join(loop, group);
+    if (__builtin_expect(group->scope.weir__flags & WEIR__SCOPE_DEFERS, 0))
+        weir__cleanup_end_group(loop, task, group);
     if (group->keeping != NULL)
         weir__keeping_release(loop, group);
     if (has_goal)

@@ -46,21 +46,15 @@ struct weir__keeping *weir__keeping_of(weir_group *group)
 }
 
 int weir__handle_prepare(weir_group *group, const weir_spawn_options *options,
-                         struct weir__extra **out_extra)
+                         struct weir__extra *extra)
 {
     if (weir__keeping_of(group) == NULL)
         return -ENOMEM;
-    struct weir__extra *extra = weir__base_alloc_zero(sizeof *extra);
-    if (extra == NULL)
-        return -ENOMEM;
     extra->handle = handle_new();
-    if (extra->handle == NULL) {
-        weir__extra_free(extra);
+    if (extra->handle == NULL)
         return -ENOMEM;
-    }
     extra->handle->kept = true;
     extra->handle->handled = options != NULL && options->handled;
-    *out_extra = extra;
     return 0;
 }
 

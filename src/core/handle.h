@@ -46,6 +46,12 @@ static inline bool weir__handle_keeps(const weir_task *task)
     return handle != NULL && handle->kept;
 }
 
+static inline bool weir__handle_handles(const weir_task *task)
+{
+    const struct weir__handle *handle = weir__handle_of(task);
+    return handle != NULL && handle->handled;
+}
+
 /* --- spawning --------------------------------------------------------------------------------- */
 
 static inline bool weir__handle_wanted(const weir_group *group, const weir_spawn_options *options)
@@ -55,7 +61,7 @@ static inline bool weir__handle_wanted(const weir_group *group, const weir_spawn
 }
 /* All that the end of a task to be kept will need. */
 int weir__handle_prepare(weir_group *group, const weir_spawn_options *options,
-                         struct weir__extra **out_extra) WEIR_MUST_CHECK;
+                         struct weir__extra *extra) WEIR_MUST_CHECK;
 /* NULL: no memory. */
 struct weir__keeping *weir__keeping_of(weir_group *group);
 

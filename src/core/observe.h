@@ -20,6 +20,7 @@ enum weir__finding_kind {
     WEIR__FINDING_DEADLOCK,      /* every task waits, and nothing can wake one */
     WEIR__FINDING_LEFT_OPEN,     /* `what` was not closed at the end of a run; `address` opened
                                     it */
+    WEIR__FINDING_CLEANUP,       /* a deferred function was cut: its budget is used up */
     WEIR__FINDING_KIND_COUNT
 };
 

@@ -65,10 +65,13 @@ static bool out_of_reach(const weir_group *group, size_t live_count)
            group->quorum;
 }
 
-static void add_failure(weir_group *group, weir_task *task, int rc)
+/* L2: the record of what the task returned, then those of its cleanup. */
+static void add_failures(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc)
 {
     int first_code = group->first_code;
-    weir__failure_add(group, WEIR_FAILURE_CHILD, task, rc);
+    if (kind == WEIR_OUTCOME_FAILED && !weir__cleanup_came_well(task))
+        weir__failure_add(group, WEIR_FAILURE_CHILD, task, rc);
+    weir__cleanup_hand_in(group, task, &task->scope);
     if (group->goal == WEIR__GOAL_WON)
         group->first_code = first_code;
 }
@@ -89,11 +92,15 @@ static void judge_goal(weir_group *group, weir_outcome_kind kind, bool alone)
 void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc)
 {
     bool alone = false;
+    if (weir__cleanup_came_well(task) && weir__handle_handles(task))
+        weir__cleanup_become_causes(task);
+    bool late = weir__cleanup_late_code(task, &task->scope) < 0;
     bool stays = kind == WEIR_OUTCOME_FAILED && weir__handle_takes_failure(task, rc);
+    bool failed = (kind == WEIR_OUTCOME_FAILED && !stays) || late;
+    if (failed)
+        add_failures(group, task, stays ? WEIR_OUTCOME_OK : kind, rc);
     if (stays) {
         group->cancelled_alone = true;
-    } else if (kind == WEIR_OUTCOME_FAILED) {
-        add_failure(group, task, rc);
     } else if (kind == WEIR_OUTCOME_CANCELLED) {
         alone = group->scope.weir__effective < WEIR__LEVEL_CANCEL;
         group->cancelled_alone |= alone;
@@ -101,15 +108,22 @@ void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind ki
     }
     if (group->policy > WEIR_COLLECT_ALL)
         judge_goal(group, kind, alone);
-    else if (group->policy == WEIR_FAIL_FAST && kind == WEIR_OUTCOME_FAILED && !stays)
+    else if (group->policy == WEIR_FAIL_FAST && failed)
         cancel_group(group, WEIR_CANCEL_SIBLING_FAILED, "a failure in its group");
+}
+
+void weir__policy_make_room(weir_group *group)
+{
+    if (group->goal == WEIR__GOAL_WON)
+        weir__failures_absorb(group);
 }
 
 void weir__policy_body_failed(weir_group *group, weir_task *task, int rc)
 {
-    if (group->goal == WEIR__GOAL_WON)
-        weir__failures_absorb(group); /* the first of the set is what close returns */
-    weir__failure_add(group, WEIR_FAILURE_BODY, task, rc);
+    weir__policy_make_room(group);
+    if (rc < 0)
+        weir__failure_add(group, WEIR_FAILURE_BODY, task, rc);
+    weir__cleanup_hand_in(group, task, &group->scope);
     if (group->goal == WEIR__GOAL_OPEN)
         group->goal = WEIR__GOAL_LOST;
     cancel_group(group, WEIR_CANCEL_BODY_FAILED, "a failure in its group");

@@ -298,6 +298,10 @@ static void leave_inner(weir_loop *loop, weir_task *task, weir_scope *scope)
         if (inner->weir__flags & WEIR__SCOPE_GROUP) {
             weir_group_cancel(group_of(inner), "left out of order");
             weir_ignore(weir_group_close(group_of(inner), 0), "the finding above tells");
+        } else if (inner->weir__flags & WEIR__SCOPE_DEFERS) {
+            /* A negative code: what its deferred functions fail with is kept for a group. */
+            weir_ignore(weir__cleanup_end_scope(loop, task, inner, -EPERM, NULL),
+                        "the finding above tells");
         } else {
             unlink_scope(loop, task, inner);
         }
@@ -319,11 +323,14 @@ int weir_scope_leave(weir_scope *scope, int rc)
     if (task == NULL || scope->weir__state != WEIR__SCOPE_ACTIVE || scope->weir__task != task)
         return -EPERM;
     if (task->active != scope) {
-        if (!is_entered(task, scope))
+        if (!is_entered(task, scope) || weir__cleanup_runs_in(task, scope))
             return -EPERM;
         leave_inner(weir__loop, task, scope);
     }
-    return weir__scope_end(weir__loop, task, scope, rc, __builtin_return_address(0));
+    const void *address = __builtin_return_address(0);
+    if (__builtin_expect(scope->weir__flags & WEIR__SCOPE_DEFERS, 0))
+        return weir__cleanup_end_scope(weir__loop, task, scope, rc, address);
+    return weir__scope_end(weir__loop, task, scope, rc, address);
 }
 
 void weir_scope_set_deadline(weir_scope *scope, int64_t deadline_ns)

@@ -213,6 +213,7 @@ void weir__extra_free(struct weir__extra *extra)
         return;
     weir__base_free(extra->detail);
     weir__base_free(extra->handle);
+    weir__cleanup_free(extra->cleanup);
     weir__base_free(extra);
 }
 
@@ -255,9 +256,9 @@ static weir_group *open_group_of(weir_loop *loop, const weir_scope *scope)
 /* G12: groups live on the heap, so a forgotten close is made up for. A forgotten scope lived in a
  * frame that is gone: its timer and links are in memory that is being reused, so there is no way
  * on. */
-static void close_what_was_left(weir_loop *loop, weir_task *task)
+void weir__task_close_left(weir_loop *loop, weir_task *task, const weir_scope *until)
 {
-    while (task->active != &task->scope) {
+    while (task->active != until) {
         weir_group *group = open_group_of(loop, task->active);
         weir__core_find(&(struct weir__finding){
             .kind = WEIR__FINDING_MISNESTED,
@@ -277,7 +278,9 @@ void (*weir__core_locks_left)(weir_loop *loop, weir_task *task);
 void weir__task_finish(weir_loop *loop, weir_task *task, int rc)
 {
     if (task->active != &task->scope)
-        close_what_was_left(loop, task);
+        weir__task_close_left(loop, task, &task->scope);
+    if (__builtin_expect(task->scope.weir__flags & WEIR__SCOPE_DEFERS, 0))
+        weir__cleanup_end_task(loop, task, rc);
     if (task->locks_held != 0)
         __atomic_load_n(&weir__core_locks_left, __ATOMIC_RELAXED)(loop, task);
     loop->hot[task->index].state = WEIR_TASK_FINISHING;
@@ -298,6 +301,30 @@ static int check_group(weir_group *group, const weir_loop *loop)
     if (!group->joined && group->owner == loop->current) /* of one that has joined, it is a link */
         group->body_refused = true;
     return -ESHUTDOWN;
+}
+
+static bool wants_extra(const weir_group *group, const weir_spawn_options *options)
+{
+    return weir__handle_wanted(group, options) || (options != NULL && options->cleanup_ns != 0);
+}
+
+/* What a task needs beyond its record from its first step on. */
+static int make_extra(weir_group *group, const weir_spawn_options *options,
+                      struct weir__extra **out_extra)
+{
+    struct weir__extra *extra = weir__base_alloc_zero(sizeof *extra);
+    if (extra == NULL)
+        return -ENOMEM;
+    int rc = 0;
+    if (weir__handle_wanted(group, options))
+        rc = weir__handle_prepare(group, options, extra);
+    if (rc == 0 && options != NULL && options->cleanup_ns != 0)
+        rc = weir__cleanup_set_budget(extra, options->cleanup_ns);
+    if (rc < 0)
+        weir__extra_free(extra);
+    else
+        *out_extra = extra;
+    return rc;
 }
 
 static int spawn(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn, void *arg,
@@ -328,8 +355,8 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
         }
         memcpy(given, arg, copy_bytes);
     }
-    if (__builtin_expect(weir__handle_wanted(group, options), 0)) {
-        rc = weir__handle_prepare(group, options, &extra);
+    if (__builtin_expect(wants_extra(group, options), 0)) {
+        rc = make_extra(group, options, &extra);
         if (rc < 0)
             goto free_arg;
     }

@@ -21,7 +21,7 @@ static const char *const codes[WEIR__FINDING_KIND_COUNT] = {
     [WEIR__FINDING_FAILURES] = "W202",  [WEIR__FINDING_STRAY] = "W309",
     [WEIR__FINDING_SWALLOWED] = "W304", [WEIR__FINDING_SCOPE_ESCAPED] = "W311",
     [WEIR__FINDING_MISNESTED] = "W204", [WEIR__FINDING_DEADLOCK] = "W601",
-    [WEIR__FINDING_LEFT_OPEN] = "W401",
+    [WEIR__FINDING_LEFT_OPEN] = "W401", [WEIR__FINDING_CLEANUP] = "W305",
 };
 
 void weir__debug_append_task(struct weir__buffer *out, const weir_loop *loop, const weir_task *task)
@@ -197,7 +197,8 @@ static void append_waiting_task(weir_task *task, void *arg)
     const struct weir__hot *hot = &listing->loop->hot[task->index];
     weir__buffer_append_str(listing->out, "  task      ");
     weir__debug_append_task(listing->out, listing->loop, task);
-    weir__buffer_printf(listing->out, " waits for %s",
+    weir__buffer_printf(listing->out, "%s waits for %s",
+                        weir__cleanup_finishing(task) ? ", finishing," : "",
                         weir__core_wait_text((enum weir_wait_kind)hot->wait_kind));
     if (hot->wait_address != NULL) {
         weir__buffer_append_str(listing->out, " at ");
@@ -240,6 +241,11 @@ static void append_body(struct weir__buffer *out, const struct weir__finding *fi
     case WEIR__FINDING_LEFT_OPEN:
     case WEIR__FINDING_MISNESTED:
         append_address(out, "opened", finding->address);
+        break;
+    case WEIR__FINDING_CLEANUP:
+        weir__buffer_append_str(out, "  function  ");
+        weir__debug_append_function(out, finding->address);
+        weir__buffer_append_char(out, '\n');
         break;
     default:
         append_address(out, "at", finding->address);

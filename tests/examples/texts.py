@@ -26,7 +26,7 @@ MARK = re.compile(r"^<!-- (.*) -->$")
 LINK = re.compile(r"(?<!!)\[[^]]+\]\(([^)\s]+)\)")
 CODE = re.compile(r"\bW\d{3}\b")
 # Citations: `rule G5`, `rules O1 to O5`, `// C7`, `(T1)`. Letters that rules have, then digits.
-RULE = re.compile(r"\b([TOCDHGPFRWXQIN])(\d{1,2})\b")
+RULE = re.compile(r"\b([TOCDHGPFRKLWXQIN])(\d{1,2})\b")
 CITED = re.compile(r"\brules?\s+((?:[A-Z]\d{1,2}\b(?:\s*(?:,|-|to|and|or)\s*)*)+)")
 
 
