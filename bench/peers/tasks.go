@@ -1,6 +1,7 @@
-// tasks.go - the figures of tasks.c and sleepers.c with goroutines
+// tasks.go - the figures of tasks.c, groups.c and sleepers.c with goroutines
 //
 //	tasks micro [divisor] | skynet [divisor] | sleepers <count> <milliseconds>
+//	tasks pipeline [items [stages]] | children [count] | cancel [leaves] | deadlines [count]
 package main
 
 import (
@@ -212,6 +213,113 @@ func sleepers() {
 	figure("cpu", float64(cpu())/1e3/float64(count), "us")
 }
 
+func pipeline() {
+	items, stages := number(2, 2000), number(3, 1000)
+	first := make(chan *int, 1)
+	in := first
+	for i := 0; i < stages; i++ {
+		out := make(chan *int, 1)
+		go func(in, out chan *int) {
+			for item := range in {
+				out <- item
+			}
+			close(out)
+		}(in, out)
+		in = out
+	}
+	runtime.Gosched()
+	start := cpu()
+	go func() {
+		item := new(int)
+		for i := 0; i < items; i++ {
+			first <- item
+		}
+		close(first)
+	}()
+	for range in {
+	}
+	figure("pipeline", each(start, items*(stages+1)), "ns")
+}
+
+func children() {
+	most := number(2, 1000000)
+	few := most
+	if few > 1000 {
+		few = 1000
+	}
+	spawn(most, most-1)
+	figure("children_few", spawn(few, most), "ns")
+	figure("children_many", spawn(most, most-1), "ns")
+}
+
+// tree has a context of its own for each branch, as a group has a scope.
+func tree(ctx context.Context, leaves int, waiting, done *sync.WaitGroup) {
+	defer done.Done()
+	if leaves == 1 {
+		waiting.Done()
+		<-ctx.Done()
+		return
+	}
+	below, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group sync.WaitGroup
+	group.Add(10)
+	for i := 0; i < 10; i++ {
+		go tree(below, leaves/10, waiting, &group)
+	}
+	group.Wait()
+}
+
+func cancelTree() {
+	leaves, tasks, wanted := 1, 1, number(2, 100000)
+	for leaves*10 <= wanted {
+		leaves *= 10
+		tasks += leaves
+	}
+	var waiting, done sync.WaitGroup
+	waiting.Add(leaves)
+	done.Add(1)
+	ctx, cancel := context.WithCancel(context.Background())
+	go tree(ctx, leaves, &waiting, &done)
+	waiting.Wait()
+	for i := 0; i < 100; i++ {
+		runtime.Gosched()
+	}
+	start := cpu()
+	cancel()
+	done.Wait()
+	figure("cancel", each(start, tasks), "ns")
+}
+
+func deadlines() {
+	count := number(2, 100000)
+	var waiting, done sync.WaitGroup
+	waiting.Add(count)
+	done.Add(count)
+	wake := make(chan bool)
+	base := memory()
+	start := cpu()
+	for i := 0; i < count; i++ {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+			waiting.Done()
+			select {
+			case <-ctx.Done():
+			case <-wake:
+			}
+			cancel()
+			done.Done()
+		}()
+	}
+	waiting.Wait()
+	figure("deadline_arm", each(start, count), "ns")
+	figure("deadline_memory", float64(memory()-base)/float64(count), "B")
+	start = cpu()
+	close(wake)
+	done.Wait()
+	figure("deadline_wake", each(start, count), "ns")
+}
+
 func main() {
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == "micro":
@@ -220,8 +328,17 @@ func main() {
 		skynet()
 	case len(os.Args) > 3 && os.Args[1] == "sleepers":
 		sleepers()
+	case len(os.Args) > 1 && os.Args[1] == "pipeline":
+		pipeline()
+	case len(os.Args) > 1 && os.Args[1] == "children":
+		children()
+	case len(os.Args) > 1 && os.Args[1] == "cancel":
+		cancelTree()
+	case len(os.Args) > 1 && os.Args[1] == "deadlines":
+		deadlines()
 	default:
-		fmt.Fprintln(os.Stderr, "usage: tasks micro|skynet [divisor] | sleepers <count> <ms>")
+		fmt.Fprintln(os.Stderr, "usage: tasks micro|skynet [divisor] | sleepers <count> <ms> |"+
+			" pipeline [items [stages]] | children|cancel|deadlines [count]")
 		os.Exit(64)
 	}
 }

@@ -1,6 +1,7 @@
-"""The figures of tasks.c and sleepers.c with asyncio tasks.
+"""The figures of tasks.c, groups.c and sleepers.c with asyncio tasks.
 
 usage: tasks_asyncio.py micro|skynet [divisor] | sleepers <count> <milliseconds>
+       tasks_asyncio.py pipeline [items [stages]] | children|cancel|deadlines [count]
 """
 
 import asyncio
@@ -157,6 +158,93 @@ async def sleepers(count, sleep_ms):
     figure("cpu", (usage.ru_utime + usage.ru_stime) * 1e6 / count, "us")
 
 
+async def pipeline(items=50, stages=1000):
+    end = object()
+    queues = [asyncio.Queue(1) for _ in range(stages + 1)]
+
+    async def pass_on(source, to):
+        item = None
+        while item is not end:
+            item = await source.get()
+            await to.put(item)
+
+    async def make_items():
+        for _ in range(items):
+            await queues[0].put(None)
+        await queues[0].put(end)
+
+    async with asyncio.TaskGroup() as group:
+        for source, to in zip(queues, queues[1:]):
+            group.create_task(pass_on(source, to))
+        await asyncio.sleep(0)
+        start_ns = time.process_time_ns()
+        group.create_task(make_items())
+        while await queues[-1].get() is not end:
+            pass
+        figure("pipeline", each(start_ns, items * (stages + 1)), "ns")
+
+
+async def children(most=1000000):
+    few = min(most, 1000)
+    figure("children_few", await measure_spawn(few, min(most, 100000)), "ns")
+    figure("children_many", await measure_spawn(most, most - 1), "ns")
+
+
+async def cancel(wanted=100000):
+    leaves = tasks = 1
+    while leaves * 10 <= wanted:
+        leaves *= 10
+        tasks += leaves
+    waiting = 0
+    all_wait, never = asyncio.Event(), asyncio.Event()
+
+    async def tree(size):
+        nonlocal waiting
+        if size == 1:
+            waiting += 1
+            if waiting == leaves:
+                all_wait.set()
+            await never.wait()
+            return
+        async with asyncio.TaskGroup() as group:
+            for _ in range(10):
+                group.create_task(tree(size // 10))
+
+    root = asyncio.create_task(tree(leaves))
+    await all_wait.wait()
+    start_ns = time.process_time_ns()
+    root.cancel()
+    try:
+        await root
+    except asyncio.CancelledError:
+        figure("cancel", each(start_ns, tasks), "ns")
+
+
+async def deadlines(count=100000):
+    waiting = 0
+    all_wait, wake = asyncio.Event(), asyncio.Event()
+
+    async def wait_with_deadline():
+        nonlocal waiting
+        async with asyncio.timeout(3600):
+            waiting += 1
+            if waiting == count:
+                all_wait.set()
+            await wake.wait()
+
+    base = memory()
+    start_ns = time.process_time_ns()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(count):
+            group.create_task(wait_with_deadline())
+        await all_wait.wait()
+        figure("deadline_arm", each(start_ns, count), "ns")
+        figure("deadline_memory", (memory() - base) / count, "B")
+        start_ns = time.process_time_ns()
+        wake.set()
+    figure("deadline_wake", each(start_ns, count), "ns")
+
+
 def main():
     numbers = [int(word) for word in sys.argv[2:]]
     what = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -164,6 +252,10 @@ def main():
         asyncio.run({"micro": micro, "skynet": skynet}[what](numbers[0] if numbers else 1))
     elif what == "sleepers" and len(numbers) == 2:
         asyncio.run(sleepers(*numbers))
+    elif what in ("pipeline", "children", "cancel", "deadlines"):
+        parts = {"pipeline": pipeline, "children": children, "cancel": cancel,
+                 "deadlines": deadlines}
+        asyncio.run(parts[what](*numbers))
     else:
         sys.exit(__doc__)
 
