@@ -146,7 +146,7 @@ WEIR_API void weir_task_set_name(const char *name);
  * @param reason  kept: usually a literal; may be NULL
  *
  * Returns     0 or a negative errno
- * Errors      -ESTALE  the task has ended
+ * Errors      -ESTALE  it has ended and its record has gone
  *             -EPERM   the task belongs to another loop, or no loop runs here
  * Checkpoint  no
  * Thread      the task's loop

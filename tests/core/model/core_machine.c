@@ -148,17 +148,18 @@ static bool cancelled_because(struct cause_note *out_cause)
 
 static int open_group(int group, const struct statement *s)
 {
-    weir_group_options options = {.policy = s->collect_all ? WEIR_COLLECT_ALL : WEIR_FAIL_FAST,
+    weir_group_options options = {.policy = (weir_policy)s->policy,
+                                  .quorum = s->quorum,
                                   .running_max = s->running_max,
                                   .timeout_ns = s->ns,
                                   .primary_only = s->primary_only};
     return weir_group_open(&core.groups[group], &options);
 }
 
-static int said_by(const weir_failure *failure)
+static int said_by(const char *message)
 {
     uint64_t statement;
-    int rc = weir__str_parse_uint(weir__str_from(failure->message), STATEMENTS_MAX, &statement);
+    int rc = weir__str_parse_uint(weir__str_from(message), STATEMENTS_MAX, &statement);
     return rc == 0 ? (int)statement : NONE;
 }
 
@@ -171,7 +172,7 @@ static void note_failures(const weir_failures *set, int depth, struct failure_no
         notes->notes[notes->count++] = (struct failure_note){.code = failure->code,
                                                              .origin = (int)failure->origin,
                                                              .task = task_of(failure->task),
-                                                             .message = said_by(failure),
+                                                             .message = said_by(failure->message),
                                                              .depth = depth};
         note_failures(failure->causes, depth + 1, notes);
     }
@@ -193,10 +194,59 @@ static int run_task(void *arg)
     return core.body((int)(intptr_t)arg);
 }
 
-static int spawn(int group, int task, bool nowait)
+static int spawn(int group, int task, const struct statement *s)
 {
-    return weir_spawn_with(core.groups[group], &(weir_spawn_options){.nowait = nowait}, run_task,
-                           (void *)(intptr_t)task, &core.tasks[task]);
+    weir_spawn_options options = {.nowait = s->nowait, .keep = s->keep, .handled = s->handled};
+    return weir_spawn_with(core.groups[group], &options, run_task, (void *)(intptr_t)task,
+                           &core.tasks[task]);
+}
+
+static int wait_task(int task, struct outcome_note *out_outcome)
+{
+    weir_outcome outcome;
+    int rc = weir_task_wait(core.tasks[task], &outcome);
+    if (rc == 0)
+        *out_outcome = (struct outcome_note){.kind = outcome.kind,
+                                             .rc = outcome.rc,
+                                             .task = task_of(outcome.task),
+                                             .message = said_by(outcome.message)};
+    return rc;
+}
+
+static void destroy(void *result)
+{
+    play_destroyed(reason_of(result));
+}
+
+static int set_result(int by)
+{
+    return weir_task_set_result((void *)(uintptr_t)&reasons[by], destroy);
+}
+
+static int take_result(int task, int *out_by)
+{
+    void *result;
+    int rc = weir_task_take(core.tasks[task], &result);
+    if (rc == 0)
+        *out_by = reason_of(result);
+    return rc;
+}
+
+static int forget(int task)
+{
+    return weir_task_forget(core.tasks[task]);
+}
+
+static int cancel_requested(int task)
+{
+    return weir_task_cancel_requested(core.tasks[task]);
+}
+
+static void take_failures(struct failure_notes *out_notes)
+{
+    weir_failures *set = weir_failures_take();
+    note_failures(set, 0, out_notes);
+    weir_failures_free(set);
 }
 
 static int cancel_task(int task, int by)
@@ -267,6 +317,12 @@ const struct machine core_machine = {
     .close = close_group,
     .spawn = spawn,
     .cancel_task = cancel_task,
+    .wait_task = wait_task,
+    .set_result = set_result,
+    .take_result = take_result,
+    .forget = forget,
+    .cancel_requested = cancel_requested,
+    .take_failures = take_failures,
     .fail = fail,
     .deadline_ns = deadline_ns,
     .cancelled_because = cancelled_because,

@@ -18,6 +18,7 @@
 enum { ROOT = STATEMENTS_MAX, COUNT, MEMBERS_MAX = STATEMENTS_MAX };
 enum { BUDGET = 64, REFUSALS_TOLD = 64, STACK_BYTES = 512 * 1024 };
 enum level { FREE, CANCELLED, FORCED };
+enum goal { OPEN, WON, LOST }; /* of groups with the policies P3 to P5 */
 
 struct scope {
     bool active;
@@ -41,10 +42,16 @@ struct group {
     int cancelled_count;
     bool owner_waits;
     bool body_refused; /* its owner could not spawn into it any more */
+    bool body_done;
+    bool cancelled_alone; /* a member that did not fail the group, and is missing all the same */
+    enum goal goal;
+    int success_count;
+    int first_code;                    /* what close returns, or 0 */
+    int kept[MEMBERS_MAX], kept_count; /* records, in the order the tasks ended */
 };
 
-enum state { NO_TASK, READY, RUNNING, BLOCKED };
-enum wait { NO_WAIT, WAITS_FOR_TIME, WAITS_FOR_PLACE, WAITS_FOR_MEMBERS };
+enum state { NO_TASK, READY, RUNNING, BLOCKED, DONE };
+enum wait { NO_WAIT, WAITS_FOR_TIME, WAITS_FOR_PLACE, WAITS_FOR_TASK, WAITS_FOR_MEMBERS };
 
 struct task {
     enum state state;
@@ -56,7 +63,7 @@ struct task {
     /* the present wait */
     enum wait wait;
     const struct statement *s; /* OP, HARD and LATE; NULL for a sleep */
-    int waits_in;              /* the group in whose line it stands */
+    int waits_in;              /* the group in whose line it stands, or the task */
     int64_t due_ns;
     int64_t armed_tick, armed_number;
     int aborts;
@@ -64,6 +71,15 @@ struct task {
     /* failures */
     int said_code, said_by; /* by weir_fail() */
     int last_set;           /* of the group it closed last, when nobody took it; or NONE */
+    /* what is known of it beyond its end */
+    bool kept, handled;
+    struct outcome_note outcome;
+    bool was_cancelled;
+    bool outcome_given;
+    bool failure_stays; /* with its record: nobody was told */
+    int causes;         /* of that failure */
+    int own_result;     /* the statement that set it, or NONE */
+    int waiters[MEMBERS_MAX], waiter_count;
     /* its stack */
     void *sp;
     int32_t slot;
@@ -78,6 +94,8 @@ struct failure {
 struct set {
     struct failure failures[MEMBERS_MAX + 1];
     int count;
+    int code; /* what the close returned for it */
+    bool absorbed;
 };
 
 static struct {
@@ -167,7 +185,6 @@ static void *task_main(void *arg)
     end_task(model.current, model.body(model.current));
     weir__stacks_give(&host.stacks, self()->slot);
     weir__stacks_unpromise(&host.stacks);
-    self()->state = NO_TASK;
     return weir__fiber_end(&host.fiber, host.sp);
 }
 
@@ -522,6 +539,11 @@ static void request_abort(int at)
         task->result = task->s->code == 0 ? -ECANCELED : task->s->code;
         set_due(task, ends_ns);
         return;
+    case WAITS_FOR_TASK:
+        list_remove(model.tasks[task->waits_in].waiters, &model.tasks[task->waits_in].waiter_count,
+                    at);
+        wake(at, -ECANCELED);
+        return;
     case WAITS_FOR_PLACE:
         group = &model.groups[task->waits_in];
         list_remove(group->line, &group->line_count, at);
@@ -544,26 +566,41 @@ static int fail(int code, int by)
 /* F6: what nobody saw of a set is reported; its first failure was returned by the close. */
 static void drop_last_set(struct task *task)
 {
-    if (task->last_set != NONE && !model.groups[task->last_set].options->primary_only)
-        model.counts->failures += model.sets[task->last_set].count - 1;
+    if (task->last_set == NONE)
+        return;
+    const struct set *set = &model.sets[task->last_set];
+    if (!set->absorbed && !model.groups[task->last_set].options->primary_only)
+        model.counts->failures += set->count - 1;
     task->last_set = NONE;
 }
 
-/* F1, F4. */
+/* F4. */
+static int claim_causes(struct task *task, int code)
+{
+    int set = task->last_set;
+    if (set == NONE || model.sets[set].code != code)
+        return NONE;
+    task->last_set = NONE;
+    return set;
+}
+
+static int message_of(const struct task *task, int code)
+{
+    return task->said_code == code ? task->said_by : NONE;
+}
+
+/* F1. */
 static void add_failure(int group, weir_failure_origin origin, int by, int code)
 {
     struct task *task = &model.tasks[by];
     struct set *set = &model.sets[group];
-    struct failure *failure = &set->failures[set->count++];
-    *failure = (struct failure){.code = code,
-                                .origin = (int)origin,
-                                .task = by,
-                                .message = task->said_code == code ? task->said_by : NONE,
-                                .causes = NONE};
-    if (task->last_set != NONE && model.sets[task->last_set].failures[0].code == code) {
-        failure->causes = task->last_set;
-        task->last_set = NONE;
-    }
+    if (model.groups[group].first_code == 0)
+        model.groups[group].first_code = code;
+    set->failures[set->count++] = (struct failure){.code = code,
+                                                   .origin = (int)origin,
+                                                   .task = by,
+                                                   .message = message_of(task, code),
+                                                   .causes = claim_causes(task, code)};
 }
 
 static void list_failures(int of, int depth, struct failure_notes *notes)
@@ -580,6 +617,13 @@ static void list_failures(int of, int depth, struct failure_notes *notes)
     }
 }
 
+static void take_failures(struct failure_notes *out_notes)
+{
+    if (self()->last_set != NONE)
+        list_failures(self()->last_set, 0, out_notes);
+    self()->last_set = NONE;
+}
+
 /* --- groups ----------------------------------------------------------------------------------- */
 
 static int open_group(int at, const struct statement *s)
@@ -588,7 +632,7 @@ static int open_group(int at, const struct statement *s)
     memset(&model.scopes[at], 0, sizeof model.scopes[at]);
     model.groups[at].owner = model.current;
     model.groups[at].options = s;
-    model.sets[at].count = 0;
+    model.sets[at] = (struct set){0};
     model.scopes[at].is_group = true;
     model.scopes[at].is_timeout = s->ns != 0;
     push_scope(at, model.current, s->ns == 0 ? WEIR_NEVER : deadline_in(s->ns));
@@ -677,21 +721,23 @@ static void add_task(int group, int at)
                                     .depth = 1,
                                     .budget = BUDGET,
                                     .said_by = NONE,
-                                    .last_set = NONE};
+                                    .last_set = NONE,
+                                    .causes = NONE,
+                                    .own_result = NONE};
     model.scopes[at] =
         (struct scope){.active = true, .parent = group, .task = at, .deadline_ns = WEIR_NEVER};
     g->members[g->member_count++] = at;
     make_ready(at);
 }
 
-static int spawn(int at, int task, bool nowait)
+static int spawn(int at, int task, const struct statement *s)
 {
     struct group *group = &model.groups[at];
     int rc = may_spawn(at);
     if (rc < 0)
         return rc;
     if (group->options->running_max != 0) {
-        rc = take_place(at, nowait);
+        rc = take_place(at, s->nowait);
         if (rc < 0)
             return rc;
         group->promised--;
@@ -703,6 +749,8 @@ static int spawn(int at, int task, bool nowait)
         }
     }
     add_task(at, task);
+    model.tasks[task].kept = s->keep || s->handled;
+    model.tasks[task].handled = s->handled;
     return 0;
 }
 
@@ -714,7 +762,194 @@ static int cancel_task(int task, int by)
     return 0;
 }
 
-/* T6, G5 to G7, P1, P2. */
+/* --- results and outcomes --------------------------------------------------------------------- */
+
+static void destroy_result(struct task *task)
+{
+    if (task->own_result != NONE)
+        play_destroyed(task->own_result);
+    task->own_result = NONE;
+}
+
+/* Nobody can ask for it any more. P8: a failure that stayed here and that nobody was given. */
+static void release_record(int at)
+{
+    struct task *task = &model.tasks[at];
+    if (task->failure_stays && !task->outcome_given)
+        model.counts->failures++;
+    task->failure_stays = false;
+    destroy_result(task);
+    task->state = NO_TASK;
+}
+
+static int set_result(int by)
+{
+    destroy_result(self());
+    self()->own_result = by;
+    return 0;
+}
+
+static int take_result(int at, int *out_by)
+{
+    struct task *task = &model.tasks[at];
+    if (task->state == NO_TASK)
+        return -ESTALE;
+    if (task->state != DONE)
+        return -EAGAIN;
+    if (task->own_result == NONE)
+        return -ENOENT;
+    *out_by = task->own_result;
+    task->own_result = NONE;
+    return 0;
+}
+
+static int forget(int at)
+{
+    struct task *task = &model.tasks[at];
+    if (task->state == NO_TASK)
+        return -ESTALE;
+    task->kept = false;
+    if (task->state != DONE)
+        return 0;
+    list_remove(model.groups[task->group].kept, &model.groups[task->group].kept_count, at);
+    release_record(at);
+    return 0;
+}
+
+static int cancel_requested(int at)
+{
+    const struct task *task = &model.tasks[at];
+    if (task->state == NO_TASK)
+        return -ESTALE;
+    return task->state == DONE ? task->was_cancelled : is_cancelled(at);
+}
+
+/* R3. */
+static int wait_task(int at, struct outcome_note *out_outcome)
+{
+    int rc = checkpoint();
+    if (rc < 0)
+        return rc;
+    struct task *task = &model.tasks[at];
+    if (task->state == NO_TASK)
+        return -ESTALE;
+    if (at == model.current)
+        return -EDEADLK;
+    if (task->state == DONE) {
+        *out_outcome = task->outcome;
+        task->outcome_given = true;
+        completed_at_once();
+        return 0;
+    }
+    task->waiters[task->waiter_count++] = model.current;
+    self()->waits_in = at;
+    self()->aborts = 0;
+    rc = block(WAITS_FOR_TASK);
+    if (rc == 0)
+        *out_outcome = task->outcome;
+    return rc;
+}
+
+/* R2, R3: a result stays only where somebody can take it. */
+static void note_outcome(int at, weir_outcome_kind kind, int rc)
+{
+    struct task *task = &model.tasks[at];
+    task->outcome = (struct outcome_note){kind, rc, at, message_of(task, rc)};
+    task->was_cancelled = is_cancelled(at);
+    if (kind != WEIR_OUTCOME_OK)
+        destroy_result(task);
+    for (int i = 0; i < task->waiter_count; i++) {
+        task->outcome_given = true;
+        wake(task->waiters[i], 0);
+    }
+    task->waiter_count = 0;
+}
+
+/* --- goals: P3 to P5 -------------------------------------------------------------------------- */
+
+static bool has_goal(const struct group *group)
+{
+    return group->options->policy > WEIR_COLLECT_ALL;
+}
+
+static int wanted(const struct group *group)
+{
+    return group->options->policy == WEIR_QUORUM ? group->options->quorum : 1;
+}
+
+static void decide(int at, enum goal goal)
+{
+    model.groups[at].goal = goal;
+    if (goal == WON)
+        model.groups[at].first_code = 0; /* what failed is absorbed */
+    cancel_because(at, WEIR_CANCEL_JOIN_POLICY, model.current, NONE);
+}
+
+/* Those that live, wait for a place or are on their way in are too few, and no more can come. */
+static bool out_of_reach(const struct group *group, int live_count)
+{
+    return group->body_done && group->line_count == 0 &&
+           group->success_count + live_count + group->promised < wanted(group);
+}
+
+static void judge_goal(int at, weir_outcome_kind kind, bool alone)
+{
+    struct group *group = &model.groups[at];
+    if (group->goal != OPEN)
+        return;
+    if (kind == WEIR_OUTCOME_OK)
+        group->success_count++;
+    bool first_done = group->options->policy == WEIR_FIRST_DONE;
+    if (group->success_count == wanted(group))
+        decide(at, WON);
+    else if (first_done && (kind == WEIR_OUTCOME_FAILED || alone))
+        decide(at, LOST);
+    else if (out_of_reach(group, group->member_count - 1)) /* it is still among them */
+        decide(at, LOST);
+}
+
+/* What close returns when nothing failed. A cut by the own goal is none. */
+static int settle_goal(struct group *group, int rc)
+{
+    if (group->goal == WON) {
+        group->cancelled_count = 0;
+        return rc == -ECANCELED ? 0 : rc;
+    }
+    if (group->cancelled_count > 0 || group->first_code != 0)
+        return rc;
+    return fail(group->cancelled_alone ? -ECHILD : -EINVAL, NONE);
+}
+
+/* --- the end of a member ---------------------------------------------------------------------- */
+
+/* P1 to P5, P8: what it means for the others. */
+static void judge_member(int at, weir_outcome_kind kind, int rc)
+{
+    struct task *task = &model.tasks[at];
+    struct group *group = &model.groups[task->group];
+    bool alone = false;
+    if (kind == WEIR_OUTCOME_FAILED && task->handled) {
+        task->failure_stays = true;
+        task->causes = claim_causes(task, rc);
+        group->cancelled_alone = true;
+    } else if (kind == WEIR_OUTCOME_FAILED) {
+        int first_code = group->first_code;
+        add_failure(task->group, WEIR_FAILURE_CHILD, at, rc);
+        if (group->goal == WON)
+            group->first_code = first_code;
+    } else if (kind == WEIR_OUTCOME_CANCELLED) {
+        alone = !is_cancelled(task->group);
+        group->cancelled_alone |= alone;
+        group->cancelled_count += !alone && group->goal == OPEN;
+    }
+    if (has_goal(group))
+        judge_goal(task->group, kind, alone);
+    else if (kind == WEIR_OUTCOME_FAILED && !task->handled &&
+             group->options->policy == WEIR_FAIL_FAST)
+        cancel_because(task->group, WEIR_CANCEL_SIBLING_FAILED, at, NONE);
+}
+
+/* T6, G5, G7. */
 static void end_task(int at, int rc)
 {
     struct task *task = &model.tasks[at];
@@ -725,18 +960,21 @@ static void end_task(int at, int rc)
         model.main_rc = rc;
         model.main_ended = true;
     }
-    bool failed = rc < 0 && rc != -ECANCELED;
-    if (failed)
-        add_failure(task->group, WEIR_FAILURE_CHILD, at, rc);
+    weir_outcome_kind kind = rc >= 0            ? WEIR_OUTCOME_OK
+                             : rc == -ECANCELED ? WEIR_OUTCOME_CANCELLED
+                                                : WEIR_OUTCOME_FAILED;
+    judge_member(at, kind, rc);
     drop_last_set(task);
-    if (failed && !group->options->collect_all)
-        cancel_because(task->group, WEIR_CANCEL_SIBLING_FAILED, at, NONE);
-    if (rc == -ECANCELED && is_cancelled(task->group))
-        group->cancelled_count++;
+    note_outcome(at, kind, rc);
 
     model.scopes[at].active = false;
     model.scopes[at].was_left = true;
     list_remove(group->members, &group->member_count, at);
+    task->state = DONE;
+    if (task->kept)
+        group->kept[group->kept_count++] = at;
+    else
+        release_record(at);
     offer_place(group);
     if (!group->owner_waits)
         return;
@@ -767,9 +1005,26 @@ static int judge_body(int at, int rc)
         return -ECANCELED;
     if (rc == -ECANCELED)
         rc = stray();
+    struct group *group = &model.groups[at];
+    if (group->goal == WON) /* what failed before is absorbed, this is not */
+        model.sets[at].count = 0;
     add_failure(at, WEIR_FAILURE_BODY, model.current, rc);
+    if (group->goal == OPEN)
+        group->goal = LOST;
     cancel_because(at, WEIR_CANCEL_BODY_FAILED, model.current, NONE);
     return rc;
+}
+
+/* P5: from now on it is known who can make up the goal. */
+static void body_done(int at, int rc)
+{
+    struct group *group = &model.groups[at];
+    group->body_done = true;
+    if (group->goal != OPEN)
+        return;
+    group->cancelled_count += rc == -ECANCELED;
+    if (out_of_reach(group, group->member_count))
+        decide(at, LOST);
 }
 
 /* G2, G5. */
@@ -781,6 +1036,8 @@ static int close_group(int at, int rc, struct failure_notes *out_notes)
     struct group *group = &model.groups[at];
     rc = judge_body(at, rc);
     drop_last_set(self());
+    if (has_goal(group))
+        body_done(at, rc);
     if (group->member_count == 0 && group->promised == 0) {
         group->joined = true;
         completed_at_once();
@@ -791,16 +1048,21 @@ static int close_group(int at, int rc, struct failure_notes *out_notes)
         self()->aborts = 0;
         block(WAITS_FOR_MEMBERS);
     }
-    const struct set *set = &model.sets[at];
+    for (int i = 0; i < group->kept_count; i++)
+        release_record(group->kept[i]);
+    if (has_goal(group))
+        rc = settle_goal(group, rc);
     bool cut = rc == -ECANCELED || group->cancelled_count > 0;
-    rc = pop_scope(at, set->count == 0 && cut ? -ECANCELED : rc);
-    if (set->count == 0)
-        return rc;
+    rc = pop_scope(at, group->first_code == 0 && cut ? -ECANCELED : rc);
+
+    struct set *set = &model.sets[at];
+    set->code = group->first_code;
+    set->absorbed = group->goal == WON;
     if (out_notes != NULL)
         list_failures(at, 0, out_notes);
-    else
+    else if (group->first_code != 0)
         self()->last_set = at;
-    return set->failures[0].code;
+    return group->first_code != 0 ? group->first_code : rc;
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -856,13 +1118,13 @@ static void fire_deadlines(void)
 static void let_time_pass(void)
 {
     int wait = first_wait(), deadline = first_deadline();
-    int64_t tick = INT64_MAX;
+    int64_t tick = tick_of(model.now_ns), next = INT64_MAX;
     if (wait != NONE)
-        tick = model.tasks[wait].armed_tick;
-    if (deadline != NONE && model.scopes[deadline].armed_tick < tick)
-        tick = model.scopes[deadline].armed_tick;
-    if (tick * WEIR_MS > model.now_ns)
-        model.now_ns = tick * WEIR_MS;
+        next = model.tasks[wait].armed_tick;
+    if (deadline != NONE && model.scopes[deadline].armed_tick < next)
+        next = model.scopes[deadline].armed_tick;
+    if (next > tick && next != INT64_MAX)
+        model.now_ns = next * WEIR_MS;
 }
 
 /* Q4: the order in which a turn's tasks run is drawn as the core draws it. */
@@ -928,7 +1190,7 @@ static void turn(void)
 
 static int run(const struct program *program, int (*body)(int self), struct report_counts *out)
 {
-    static const struct statement root_options = {.verb = GROUP, .collect_all = true};
+    static const struct statement root_options = {.verb = GROUP, .policy = WEIR_COLLECT_ALL};
     if (!host.ready) {
         weir__stacks_init(&host.stacks, STACK_BYTES);
         weir__fiber_init_thread(&host.fiber);
@@ -952,7 +1214,7 @@ static int run(const struct program *program, int (*body)(int self), struct repo
 
 static int64_t now_ns(void)
 {
-    return model.current == NONE ? 0 : model.now_ns - model.began_ns;
+    return model.main_ended && model.current == NONE ? 0 : model.now_ns - model.began_ns;
 }
 
 const struct machine model_machine = {
@@ -972,6 +1234,12 @@ const struct machine model_machine = {
     .close = close_group,
     .spawn = spawn,
     .cancel_task = cancel_task,
+    .wait_task = wait_task,
+    .set_result = set_result,
+    .take_result = take_result,
+    .forget = forget,
+    .cancel_requested = cancel_requested,
+    .take_failures = take_failures,
     .fail = fail,
     .deadline_ns = deadline_ns,
     .cancelled_because = cancelled_because,

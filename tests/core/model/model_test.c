@@ -6,6 +6,7 @@
  * WEIR_MODEL_PROGRAMS=n  how many programs in all, instead of those of the suite
  * WEIR_MODEL_FROM=n      the first seed, instead of 1
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -168,7 +169,7 @@ static void replay(uint64_t seed)
 struct progress {
     uint64_t seed; /* of the program that runs or has failed */
     uint64_t programs, events, tasks, programs_shuffled;
-    bool seen[VERB_COUNT];
+    bool seen_verb[VERB_COUNT], seen_kind[EVENT_KIND_COUNT], seen_code[256]; /* -code */
 };
 
 static void count(struct progress *progress, const struct program *program)
@@ -178,8 +179,12 @@ static void count(struct progress *progress, const struct program *program)
     for (int i = 0; i < expected.count; i++) {
         const struct event *event = &expected.events[i];
         progress->tasks += event->kind == TASK_BEGINS;
-        if (event->statement != NONE)
-            progress->seen[program->statements[event->statement].verb] = true;
+        progress->seen_kind[event->kind] = true;
+        if (event->statement == NONE)
+            continue;
+        progress->seen_verb[program->statements[event->statement].verb] = true;
+        if (event->value <= 0 && event->value > -256)
+            progress->seen_code[-event->value] = true;
     }
 }
 
@@ -243,7 +248,13 @@ static void run_shard(uint64_t shard)
     EXPECT(progress->tasks > programs / SHARDS * 4);
     EXPECT(progress->programs_shuffled > programs / SHARDS / 5);
     for (int verb = YIELD; verb < VERB_COUNT; verb++)
-        EXPECT(progress->seen[verb]);
+        EXPECT(progress->seen_verb[verb]);
+    for (int kind = 0; kind < EVENT_KIND_COUNT; kind++)
+        EXPECT(progress->seen_kind[kind]);
+    static const int codes[] = {ECANCELED, ETIME, EIO,    ESHUTDOWN, ESTALE, EDEADLK,
+                                EAGAIN,    EPERM, ECHILD, EINVAL,    ENOENT};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        EXPECT(progress->seen_code[codes[i]]);
     printf("%llu programs, %llu tasks, %llu events\n", (unsigned long long)progress->programs,
            (unsigned long long)progress->tasks, (unsigned long long)progress->events);
 }

@@ -34,6 +34,23 @@ static struct event *note(int self, int statement, enum event_kind kind, int val
     return event;
 }
 
+void play_destroyed(int by)
+{
+    note(NONE, by, DESTROYED, 0);
+}
+
+static void note_failures(int self, int at, const struct failure_notes *notes)
+{
+    for (int i = 0; i < notes->count; i++) {
+        const struct failure_note *n = &notes->notes[i];
+        struct event *event = note(self, at, FAILURE, n->code);
+        event->more[0] = n->origin;
+        event->more[1] = n->task;
+        event->more[2] = n->message;
+        event->more[3] = n->depth;
+    }
+}
+
 static int run_block(int self, int first);
 
 static int in_scope(int self, int at, const struct statement *s)
@@ -59,14 +76,7 @@ static int in_group(int self, int at, const struct statement *s)
     struct failure_notes notes = {0};
     rc = now.machine->close(at, rc, s->takes_failures ? &notes : NULL);
     now.presence[at] = GONE;
-    for (int i = 0; i < notes.count; i++) {
-        const struct failure_note *n = &notes.notes[i];
-        struct event *event = note(self, at, FAILURE, n->code);
-        event->more[0] = n->origin;
-        event->more[1] = n->task;
-        event->more[2] = n->message;
-        event->more[3] = n->depth;
-    }
+    note_failures(self, at, &notes);
     return rc;
 }
 
@@ -87,6 +97,26 @@ static int spin(const struct statement *s, int64_t *out_refused)
     for (int i = 0; i < s->count; i++)
         *out_refused += now.machine->yield() == -ECANCELED;
     return 0;
+}
+
+static int wait_task(int self, int at, const struct statement *s)
+{
+    struct outcome_note outcome = {0};
+    int rc = now.machine->wait_task(s->target, &outcome);
+    if (rc < 0)
+        return rc;
+    struct event *event = note(self, at, OUTCOME, outcome.rc);
+    event->more[0] = outcome.kind;
+    event->more[1] = outcome.task;
+    event->more[2] = outcome.message;
+    return rc;
+}
+
+static void take_failures(int self, int at)
+{
+    struct failure_notes notes = {0};
+    now.machine->take_failures(&notes);
+    note_failures(self, at, &notes);
 }
 
 static void ask(int self, int at)
@@ -117,6 +147,10 @@ static bool is_void(int self, const struct statement *s)
     case FORCE:
         return !is_scope(target) && (target->verb != GROUP || presence != PRESENT);
     case CANCEL_TASK:
+    case WAIT_TASK:
+    case TAKE_RESULT:
+    case FORGET:
+    case REQUESTED:
         return target->verb != SPAWN || !now.spawned[s->target];
     case SET_DEADLINE:
         return !is_scope(target) || presence != PRESENT || now.owner[s->target] != self;
@@ -131,7 +165,7 @@ static int run_statement(int self, int at)
 {
     const struct statement *s = &now.program->statements[at];
     const struct machine *m = now.machine;
-    int rc = 0, aborts = 0;
+    int rc = 0, aborts = 0, result = 0;
     int64_t refused = 0;
     if (s->verb == NOTHING || is_void(self, s))
         return 0;
@@ -161,7 +195,7 @@ static int run_statement(int self, int at)
         rc = in_group(self, at, s);
         break;
     case SPAWN:
-        rc = m->spawn(s->target, at, s->nowait);
+        rc = m->spawn(s->target, at, s);
         now.spawned[at] = rc == 0;
         break;
     case CANCEL:
@@ -172,6 +206,24 @@ static int run_statement(int self, int at)
         break;
     case CANCEL_TASK:
         rc = m->cancel_task(s->target, at);
+        break;
+    case WAIT_TASK:
+        rc = wait_task(self, at, s);
+        break;
+    case TAKE_RESULT:
+        rc = m->take_result(s->target, &result);
+        break;
+    case FORGET:
+        rc = m->forget(s->target);
+        break;
+    case REQUESTED:
+        rc = m->cancel_requested(s->target);
+        break;
+    case SET_RESULT:
+        rc = m->set_result(at);
+        break;
+    case TAKE_FAILURES:
+        take_failures(self, at);
         break;
     case SET_DEADLINE:
         m->set_deadline(s->target, s->ns == WEIR_FOREVER ? WEIR_NEVER : m->now_ns() + s->ns);
@@ -200,6 +252,7 @@ static int run_statement(int self, int at)
     struct event *event = note(self, at, CAME_TO, rc);
     event->more[0] = aborts;
     event->more[1] = refused;
+    event->more[2] = result;
     return rc;
 }
 
@@ -261,6 +314,8 @@ void print_event(const struct event *e)
         printf("statement %2d: %d", e->statement, e->value);
         if (e->more[0] != 0 || e->more[1] != 0)
             printf(" (%d aborts, %d refusals)", (int)e->more[0], (int)e->more[1]);
+        if (e->more[2] != 0)
+            printf(" (the result of statement %d)", (int)e->more[2]);
         break;
     case CONTEXT:
         printf("statement %2d: ", e->statement);
@@ -272,6 +327,13 @@ void print_event(const struct event *e)
         break;
     case DEADLINE:
         printf("statement %2d: deadline %lld ns", e->statement, (long long)e->more[0]);
+        break;
+    case OUTCOME:
+        printf("statement %2d: task %d ended with %d of kind %d, message %d", e->statement,
+               (int)e->more[1], e->value, (int)e->more[0], (int)e->more[2]);
+        break;
+    case DESTROYED:
+        printf("the result of statement %d is destroyed", e->statement);
         break;
     case FAILURE:
         printf("statement %2d: %*s failure %d of origin %d by task %d, message %d", e->statement,

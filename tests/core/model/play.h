@@ -18,9 +18,12 @@ enum event_kind {
     CAME_TO,   /* value: what the statement returned; more: aborts, refusals, later times */
     CONTEXT,   /* of ASK: value: cancelled; more: the cause */
     DEADLINE,  /* of ASK: value: unused; more: the nearest, in ns */
+    OUTCOME,   /* of WAIT_TASK: value: the code; more: the rest of it */
+    DESTROYED, /* statement: whose result it is */
     FAILURE,   /* of a set that was taken: value: the code; more: the record */
     RUN_ENDS,  /* value: what the run returned */
     REPORTS,   /* how many findings of each kind there were */
+    EVENT_KIND_COUNT
 };
 
 struct event {
@@ -59,6 +62,14 @@ struct failure_notes {
     struct failure_note notes[NOTES_MAX];
 };
 
+/* How a task ended. */
+struct outcome_note {
+    weir_outcome_kind kind;
+    int rc;
+    int task;
+    int message;
+};
+
 /* What was said beside the codes. */
 struct report_counts {
     int strays, swallows, deadlocks, failures, others;
@@ -84,10 +95,16 @@ struct machine {
 
     int (*open)(int group, const struct statement *s);
     int (*close)(int group, int rc, struct failure_notes *out_notes); /* NULL: they stay */
-    int (*spawn)(int group, int task, bool nowait);
+    int (*spawn)(int group, int task, const struct statement *s);
     int (*cancel_task)(int task, int by);
+    int (*wait_task)(int task, struct outcome_note *out_outcome);
+    int (*set_result)(int by); /* the statement that set it is the result */
+    int (*take_result)(int task, int *out_by);
+    int (*forget)(int task);
+    int (*cancel_requested)(int task);
 
     int (*fail)(int code, int by);
+    void (*take_failures)(struct failure_notes *out_notes);
     int64_t (*deadline_ns)(void);
     bool (*cancelled_because)(struct cause_note *out_cause);
 };
@@ -95,6 +112,8 @@ struct machine {
 extern const struct machine model_machine, core_machine;
 
 void play(const struct machine *machine, const struct program *program, struct trace *out_trace);
+/* For machines: the result that statement `by` had set was destroyed. */
+void play_destroyed(int by);
 void print_event(const struct event *event);
 
 #endif

@@ -65,10 +65,12 @@ static enum verb draw_verb(struct drawing *d, int parent, int depth)
 {
     static const struct {
         uint8_t verb, weight;
-    } leaves[] = {{YIELD, 10}, {CHECK, 2},       {SLEEP, 22},       {OP, 10},
-                  {HARD, 6},   {LATE, 8},        {CANCEL, 14},      {FORCE, 1},
-                  {ASK, 8},    {CANCEL_TASK, 5}, {SET_DEADLINE, 5}, {CLOSE, 2},
-                  {FAIL, 8},   {RETURN, 3},      {BURN, 1},         {SPIN, 1}};
+    } leaves[] = {{YIELD, 10},     {CHECK, 2},        {SLEEP, 22},       {OP, 10},
+                  {HARD, 6},       {LATE, 8},         {CANCEL, 14},      {FORCE, 1},
+                  {ASK, 8},        {CANCEL_TASK, 5},  {SET_DEADLINE, 5}, {CLOSE, 2},
+                  {FAIL, 8},       {RETURN, 3},       {BURN, 1},         {SPIN, 1},
+                  {WAIT_TASK, 8},  {TAKE_RESULT, 4},  {FORGET, 2},       {REQUESTED, 2},
+                  {SET_RESULT, 6}, {TAKE_FAILURES, 4}};
     static const uint8_t nodes[] = {GROUP, GROUP, GROUP,  GROUP,   SPAWN,   SPAWN,  SPAWN,
                                     SPAWN, SCOPE, SHIELD, TIMEOUT, TIMEOUT, SHIELD, BLOCK};
     bool opens_group = d->program->statements[parent].verb == GROUP;
@@ -121,13 +123,16 @@ static void draw_fields(struct drawing *d, struct statement *s)
         break;
     case GROUP:
         s->ns = one_in(d, 5) ? draw_limit(d) : 0;
-        s->collect_all = one_in(d, 3);
+        s->policy = (uint8_t)(one_in(d, 3) ? draw(d, WEIR_QUORUM + 1) : draw(d, 2));
+        s->quorum = (uint8_t)(s->policy == WEIR_QUORUM ? 1 + draw(d, 3) : 0);
         s->primary_only = one_in(d, 4);
         s->takes_failures = one_in(d, 2);
-        s->running_max = (uint8_t)(one_in(d, 4) ? 1 + draw(d, 3) : 0);
+        s->running_max = (uint8_t)(one_in(d, 3) ? 1 + draw(d, 2) : 0);
         break;
     case SPAWN:
         s->nowait = one_in(d, 5);
+        s->keep = one_in(d, 3);
+        s->handled = one_in(d, 8);
         break;
     case SET_DEADLINE:
         s->ns = one_in(d, 8) ? WEIR_FOREVER : draw_limit(d);
@@ -215,6 +220,10 @@ static bool fits(const struct statement *s, const struct statement *target)
     case SET_DEADLINE:
         return is_scope(target);
     case CANCEL_TASK:
+    case WAIT_TASK:
+    case TAKE_RESULT:
+    case FORGET:
+    case REQUESTED:
         return target->verb == SPAWN;
     default:
         return false;
@@ -274,9 +283,13 @@ static void print_ns(const char *what, int64_t ns)
 static void print_statement(const struct statement *s, int at)
 {
     static const char *const names[VERB_COUNT] = {
-        "nothing",      "block",   "yield",  "check", "sleep",  "op",     "hard",  "late",
-        "scope",        "timeout", "shield", "group", "spawn",  "cancel", "force", "cancel_task",
-        "set_deadline", "close",   "ask",    "fail",  "return", "burn",   "spin"};
+        "nothing", "block",     "yield",        "check",       "sleep",      "op",
+        "hard",    "late",      "scope",        "timeout",     "shield",     "group",
+        "spawn",   "cancel",    "force",        "cancel_task", "wait_task",  "take_result",
+        "forget",  "requested", "set_deadline", "close",       "set_result", "take_failures",
+        "ask",     "fail",      "return",       "burn",        "spin"};
+    static const char *const policies[] = {"", " collect_all", " first_success", " first_done",
+                                           " quorum"};
     printf("%d: %s", at, names[s->verb]);
     if (s->target != NONE)
         printf(" %d", s->target);
@@ -290,7 +303,10 @@ static void print_statement(const struct statement *s, int at)
         printf(" count=%d", s->count);
     if (s->running_max != 0)
         printf(" running_max=%d", s->running_max);
-    printf("%s%s%s%s%s\n", s->nowait ? " nowait" : "", s->collect_all ? " collect_all" : "",
+    if (s->quorum != 0)
+        printf(" quorum=%d", s->quorum);
+    printf("%s%s%s%s%s%s%s\n", s->nowait ? " nowait" : "", s->keep ? " keep" : "",
+           s->handled ? " handled" : "", policies[s->policy],
            s->primary_only ? " primary_only" : "", s->takes_failures ? " takes_failures" : "",
            s->carry_on ? " carry_on" : "");
 }
@@ -340,8 +356,16 @@ static bool stop_at_errors(struct statement *s)
 
 static bool plain_options(struct statement *s)
 {
-    bool changes = s->nowait || s->primary_only || s->takes_failures;
-    s->nowait = s->primary_only = s->takes_failures = false;
+    bool changes = s->nowait || s->keep || s->handled || s->primary_only || s->takes_failures;
+    s->nowait = s->keep = s->handled = s->primary_only = s->takes_failures = false;
+    return changes;
+}
+
+static bool plain_policy(struct statement *s)
+{
+    bool changes = s->policy != WEIR_FAIL_FAST;
+    s->policy = WEIR_FAIL_FAST;
+    s->quorum = 0;
     return changes;
 }
 
@@ -374,11 +398,13 @@ static bool half_the_count(struct statement *s)
     return changes;
 }
 
+typedef bool shrink_fn(struct statement *s);
+
 void program_shrink(struct program *program, bool (*fails)(const struct program *program))
 {
-    static bool (*const ways[])(struct statement *
-                                s) = {remove_it, leave_only_body, stop_at_errors, plain_options,
-                                      no_limit,  whole_ms,        no_code,        half_the_count};
+    static shrink_fn *const ways[] = {remove_it,      leave_only_body, plain_policy,
+                                      stop_at_errors, plain_options,   no_limit,
+                                      whole_ms,       no_code,         half_the_count};
     struct program smaller = *program;
     smaller.shuffle_seed = 0;
     if (program->shuffle_seed != 0 && fails(&smaller))

@@ -30,13 +30,19 @@ enum verb {
     CANCEL,       /* the scope or group `target`, which may not have been entered yet */
     FORCE,        /* the same with level FORCE */
     CANCEL_TASK,  /* the task `target`, by its id */
+    WAIT_TASK,    /* for the end of the task `target` */
+    TAKE_RESULT,  /* of the task `target` */
+    FORGET,       /* the record of the task `target` */
+    REQUESTED,    /* whether the task `target` was asked to end */
     SET_DEADLINE, /* of the scope `target` when this task has entered it: in ns from now */
     CLOSE,        /* the group `target`, which belongs to somebody else */
-    ASK,          /* all getters of the context */
-    FAIL,         /* ends the block with weir_fail(code) */
-    RETURN,       /* ends the block with `code` */
-    BURN,         /* opens and closes `count` empty groups */
-    SPIN,         /* `count` times weir_yield(), whatever it returns */
+    SET_RESULT,   /* of this task */
+    TAKE_FAILURES, /* of the group this task closed last */
+    ASK,           /* all getters of the context */
+    FAIL,          /* ends the block with weir_fail(code) */
+    RETURN,        /* ends the block with `code` */
+    BURN,          /* opens and closes `count` empty groups */
+    SPIN,          /* `count` times weir_yield(), whatever it returns */
     VERB_COUNT
 };
 
@@ -44,7 +50,9 @@ struct statement {
     uint8_t verb;        /* enum verb */
     bool carry_on;       /* after a negative code the block goes on */
     bool nowait;         /* SPAWN */
-    bool collect_all;    /* GROUP: the policy */
+    bool keep, handled;  /* SPAWN */
+    uint8_t policy;      /* GROUP: weir_policy */
+    uint8_t quorum;      /* GROUP */
     bool primary_only;   /* GROUP */
     bool takes_failures; /* GROUP: closed with weir_group_close_failures() */
     uint8_t running_max; /* GROUP: 0 is none */
