@@ -1,7 +1,8 @@
 /*
  * findings.c - mistakes, one at a time, for docs/diagnosis.md
  *
- * usage: findings lost | misnested | forgotten | swallowed | cleanup | stray | deadlock | crash
+ * usage: findings lost | misnested | forgotten | entered | swallowed | cleanup | stray | deadlock
+ *                 | crash
  */
 #include <signal.h>
 #include <string.h>
@@ -41,6 +42,13 @@ static int forgotten(void)
 {
     weir_group *group;
     return weir_group_open(&group, NULL);
+}
+
+/* W204: a scope that is never left; the frame it lies in is gone. */
+static int entered(void)
+{
+    weir_scope scope = {0};
+    return weir_timeout_enter(&scope, 1 * WEIR_SEC);
 }
 
 /* W304: a loop that does not look at what it is given. */
@@ -105,9 +113,9 @@ static int app(void *arg)
     static const struct {
         const char *name;
         int (*make)(void);
-    } mistakes[] = {{"lost", lost},           {"misnested", misnested}, {"forgotten", forgotten},
-                    {"swallowed", swallowed}, {"cleanup", cleanup},     {"stray", stray},
-                    {"deadlock", deadlock}};
+    } mistakes[] = {{"lost", lost},       {"misnested", misnested}, {"forgotten", forgotten},
+                    {"entered", entered}, {"swallowed", swallowed}, {"cleanup", cleanup},
+                    {"stray", stray},     {"deadlock", deadlock}};
     for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++)
         if (strcmp(arg, mistakes[i].name) == 0)
             return mistakes[i].make();

@@ -32,6 +32,7 @@
 #include "base/buffer.h"
 #include "base/thread.h"
 #include "core/core.h"
+#include "debug/debug.h"
 #include "http/peers.h"
 
 enum {
@@ -245,6 +246,7 @@ struct weir__app_seen_task {
     char name[80];    /* `run_check #12.3` */
     char spawned[80]; /* `check.c:144`, or empty */
     const char *waits_for;
+    struct weir__calls calls; /* to where it waits */
     int64_t since_ns;
 };
 

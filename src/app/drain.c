@@ -17,11 +17,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/exec.h>
 #include <weir/log.h>
 #include <weir/scope.h>
 
 #include "app/app.h"
+#include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/clock.h"
+#include "base/thread.h"
 
 #define LINGER_NS (5 * WEIR_SEC)
 #define LOOK_NS (1 * WEIR_SEC)
@@ -132,8 +136,71 @@ static uint64_t hash_of(const struct totals *totals)
     return hash;
 }
 
-static void say_tasks(const struct totals *totals, weir_log_level level)
+/* `function file.c:12` of each wait. */
+struct places {
+    size_t count;
+    struct weir__calls calls[WEIR__APP_TASKS_SHOWN];
+    char text[WEIR__APP_TASKS_SHOWN][96];
+};
+
+static int name_places(void *arg)
 {
+    struct places *places = arg;
+    for (size_t i = 0; i < places->count; i++) {
+        struct weir__buffer marked, named;
+        weir__buffer_init(&marked);
+        weir__buffer_init(&named);
+        weir__debug_append_caller(&marked, &places->calls[i]);
+        weir__debug_resolve(&named, weir__buffer_text(&marked), marked.size, true);
+        snprintf(places->text[i], sizeof places->text[i], "%s", weir__buffer_text(&named));
+        weir__buffer_deinit(&marked);
+        weir__buffer_deinit(&named);
+    }
+    return 0;
+}
+
+static void *name_places_on_thread(void *arg)
+{
+    name_places(arg);
+    return NULL;
+}
+
+static void free_places(void *arg)
+{
+    weir__base_free(arg);
+}
+
+/* Looking a name up takes more stack than a task has, and time the first time; so a thread does it,
+ * and lines go out without places when it takes a twentieth of the budget. At the end of all
+ * nothing else will run on this loop, and it is waited for. NULL: no places. */
+static struct places *find_places(const struct totals *totals, int64_t patience_ns)
+{
+    struct places *places = weir__base_alloc_zero(sizeof *places);
+    if (places == NULL)
+        return NULL;
+    places->count = totals->seen_count;
+    for (size_t i = 0; i < places->count; i++)
+        places->calls[i] = totals->seen[i].calls;
+    struct weir__thread thread;
+    if (patience_ns == WEIR_FOREVER) {
+        if (weir__base_thread_start(&thread, "weir-names", name_places_on_thread, places) == 0)
+            weir__base_thread_join(&thread);
+        return places;
+    }
+    int rc = 0;
+    WEIR_TIMEOUT(rc, patience_ns)
+    {
+        weir_offload_options options = {.name = "names of places", .abandon = free_places};
+        rc = weir_offload_with(NULL, &options, name_places, places);
+        if (rc == -ECANCELED)
+            places = NULL; /* the job's now */
+    }
+    return places;
+}
+
+static void say_tasks(const struct totals *totals, weir_log_level level, int64_t patience_ns)
+{
+    struct places *places = totals->seen_count == 0 ? NULL : find_places(totals, patience_ns);
     int64_t now_ns = weir_now();
     for (size_t i = 0; i < totals->seen_count; i++) {
         const struct weir__app_seen_task *task = &totals->seen[i];
@@ -142,12 +209,20 @@ static void say_tasks(const struct totals *totals, weir_log_level level)
             (const weir_log_value[]){
                 WEIR_KV("task", task->name),
                 WEIR_KV("which_waits_for", task->waits_for),
+                WEIR_KV("at", places == NULL ? "" : places->text[i]),
                 WEIR_KV("since_s", (double)((now_ns - task->since_ns) / WEIR_MS) / 1000.0),
                 WEIR_KV("spawned", task->spawned),
                 {0}});
     }
+    weir__base_free(places);
     if (totals->tasks > totals->seen_count)
         say(level, "weir W801 and for %zu more", totals->tasks - totals->seen_count);
+}
+
+static int64_t names_patience(const struct draining *draining)
+{
+    int64_t patience_ns = draining->budget_ns / 20;
+    return patience_ns < PATIENCE_NS ? patience_ns : PATIENCE_NS;
 }
 
 /* The same as a few seconds ago is not said again at once. */
@@ -169,7 +244,7 @@ static void say_waiting(struct draining *draining)
         snprintf(next, sizeof next, ", force in %.1f s", seconds(draining->force_at_ns - now_ns));
     say(WEIR_LOG_INFO, "weir W801 waiting for %s; %.1f s left%s",
         counted(totals.tasks, "task").text, seconds(left_ns), next);
-    say_tasks(&totals, WEIR_LOG_INFO);
+    say_tasks(&totals, WEIR_LOG_INFO, names_patience(draining));
     if (totals.silent_loops > 0)
         say(WEIR_LOG_WARN,
             "weir W801 %zu of %u loops did not answer: a task holds each of them (W104 "
@@ -306,6 +381,8 @@ static bool finish(struct draining *draining)
         counted(SUM(draining->app, idle_closed), "idle connection").text,
         counted(totals.in_flight, "request").text,
         counted(totals.background, "background task").text);
+    if (totals.tasks > 0)
+        weir__debug_names_soon(); /* they may have to be named */
     return wait_until(draining, draining->cancel_at_ns, true, true);
 }
 
@@ -321,7 +398,7 @@ static bool cancel(struct draining *draining)
         counted(totals.in_flight, "request").text,
         counted(totals.background, "background task").text,
         is_hurrying(draining->app) ? "a second signal" : "80 % of the budget is used");
-    say_tasks(&totals, WEIR_LOG_WARN);
+    say_tasks(&totals, WEIR_LOG_WARN, names_patience(draining));
     draining->phase = WEIR__APP_CANCEL;
     return wait_until(draining, draining->force_at_ns, false, true);
 }
@@ -368,7 +445,7 @@ static _Noreturn void abandon(struct draining *draining)
     look(draining->app, true, &left);
     say(WEIR_LOG_ERROR, "weir W804 abandoning %s that did not end",
         counted(left.tasks, "task").text);
-    say_tasks(&left, WEIR_LOG_ERROR);
+    say_tasks(&left, WEIR_LOG_ERROR, WEIR_FOREVER);
     if (left.silent_loops > 0)
         say(WEIR_LOG_ERROR, "weir W806 %zu of %u loops are stuck (W104 names the line)",
             left.silent_loops, draining->app->worker_count);

@@ -61,6 +61,7 @@ static void describe(const weir_loop *loop, const weir_task *task, struct weir__
     out->waits_for = hot->state == WEIR_TASK_BLOCKED || hot->state == WEIR_TASK_ABORTING
                          ? weir__core_wait_text((enum weir_wait_kind)hot->wait_kind)
                          : "its turn";
+    weir__debug_calls_of(loop, task, &out->calls);
     out->since_ns = hot->since_ns;
 }
 

@@ -249,6 +249,7 @@ struct weir_loop {
     int deadlock_rc;
     bool forced;
     bool stack_full_told;
+    const void *forgotten_address; /* code that entered the scope a task returned with, or NULL */
 
     void *free_args[WEIR__ARG_CLASSES];
     weir_group *free_groups;
@@ -368,6 +369,12 @@ static inline bool weir__core_cancelled(const weir_task *task)
 }
 void weir__scope_begin(weir_loop *loop, weir_task *task, weir_scope *scope, unsigned flags,
                        int64_t deadline_ns);
+/* The code that entered it; kept where the cause will be, so not known any more once there is
+ * one. */
+static inline const void *weir__scope_entered_at(const weir_scope *scope)
+{
+    return scope->weir__cause == WEIR_CANCEL_NONE ? scope->weir__cause_address : NULL;
+}
 int weir__scope_end(weir_loop *loop, weir_task *task, weir_scope *scope, int rc,
                     const void *address);
 void weir__scope_cancel_level(weir_loop *loop, weir_scope *scope, unsigned level,

@@ -217,6 +217,25 @@ static void leave_for(weir_loop *loop, weir_task *next, void **out_sp, struct we
     weir__fiber_switch(from, out_sp, fiber_of(loop, hot->stack_slot), hot->sp, first);
 }
 
+/* The task returned with a scope entered, which lay in a frame that is gone now. Before anything
+ * else is called that frame is still there to read: where the scope was entered is the best thing
+ * to say about it. */
+#ifdef WEIR__FIBER_SANITIZED
+#define UNSEEN __attribute__((noinline, no_sanitize_address))
+#else
+#define UNSEEN __attribute__((always_inline)) inline
+#endif
+UNSEEN static void look_at_forgotten(weir_loop *loop, const weir_task *task, int32_t slot)
+{
+    const char *at = (const char *)task->active;
+    const weir_scope *scope = task->active;
+    loop->forgotten_address = NULL;
+    if (at > weir__stack_bottom(&loop->stacks, slot) &&
+        at < weir__stack_top(&loop->stacks, slot) - sizeof *scope && scope->weir__task == task &&
+        scope->weir__state == WEIR__SCOPE_ACTIVE)
+        loop->forgotten_address = weir__scope_entered_at(scope);
+}
+
 /* The outermost frame of every task stack: runs tasks, one after another, until the one to go on
  * with has a stack of its own. */
 static void *task_main(void *arg)
@@ -226,7 +245,10 @@ static void *task_main(void *arg)
     for (;;) {
         weir_task *task = loop->current;
         int32_t slot = loop->hot[task->index].stack_slot;
-        weir__task_finish(loop, task, task->fn(task->arg));
+        int rc = task->fn(task->arg);
+        if (__builtin_expect(task->active != &task->scope, 0))
+            look_at_forgotten(loop, task, slot);
+        weir__task_finish(loop, task, rc);
 
         weir_task *next = weir__sched_next(loop);
         struct weir__hot *hot = next == NULL ? NULL : &loop->hot[next->index];

@@ -234,7 +234,7 @@ int weir__scope_end(weir_loop *loop, weir_task *task, weir_scope *scope, int rc,
     return stray(loop, task, address);
 }
 
-static int enter(weir_scope *scope, unsigned flags, int64_t deadline_ns)
+static int enter(weir_scope *scope, unsigned flags, int64_t deadline_ns, const void *address)
 {
     weir_task *task = weir__core_task();
     if (task == NULL)
@@ -244,6 +244,8 @@ static int enter(weir_scope *scope, unsigned flags, int64_t deadline_ns)
     if (scope->weir__state == WEIR__SCOPE_LEFT) { /* a new use: nothing of the old one stays */
         memset(scope, 0, sizeof *scope);
     }
+    if (scope->weir__cause == WEIR_CANCEL_NONE) /* C9 */
+        scope->weir__cause_address = address;
     weir__scope_begin(weir__loop, task, scope, flags, deadline_ns);
     return 0;
 }
@@ -261,28 +263,39 @@ static int64_t deadline_in(int64_t duration_ns)
 
 int weir_scope_enter(weir_scope *scope)
 {
-    return enter(scope, 0, WEIR_NEVER);
+    return enter(scope, 0, WEIR_NEVER, __builtin_return_address(0));
+}
+
+static int enter_timeout(weir_scope *scope, int64_t timeout_ns, const void *address)
+{
+    int64_t deadline_ns = timeout_ns <= 0 ? 0 : deadline_in(timeout_ns);
+    return enter(scope, WEIR__SCOPE_TIMEOUT, deadline_ns, address);
 }
 
 int weir_timeout_enter(weir_scope *scope, int64_t timeout_ns)
 {
-    int64_t deadline_ns = timeout_ns <= 0 ? 0 : deadline_in(timeout_ns);
-    return enter(scope, WEIR__SCOPE_TIMEOUT, deadline_ns);
+    return enter_timeout(scope, timeout_ns, __builtin_return_address(0));
 }
 
 int weir_deadline_enter(weir_scope *scope, int64_t deadline_ns)
 {
     /* The turn's own time may be a while ago: what has passed by now has passed. */
-    return enter(scope, WEIR__SCOPE_TIMEOUT, deadline_ns <= weir_now() ? 0 : deadline_ns);
+    return enter(scope, WEIR__SCOPE_TIMEOUT, deadline_ns <= weir_now() ? 0 : deadline_ns,
+                 __builtin_return_address(0));
+}
+
+static int enter_shield(weir_scope *scope, int64_t budget_ns, const void *address)
+{
+    int64_t deadline_ns = budget_ns <= 0 ? 0 : deadline_in(budget_ns);
+    int rc = enter(scope, WEIR__SCOPE_SHIELD | WEIR__SCOPE_TIMEOUT, deadline_ns, address);
+    if (rc == 0 && deadline_ns == WEIR_NEVER)
+        weir__loop->shields_unbounded_count++;
+    return rc;
 }
 
 int weir_shield_enter(weir_scope *scope, int64_t budget_ns)
 {
-    int64_t deadline_ns = budget_ns <= 0 ? 0 : deadline_in(budget_ns);
-    int rc = enter(scope, WEIR__SCOPE_SHIELD | WEIR__SCOPE_TIMEOUT, deadline_ns);
-    if (rc == 0 && deadline_ns == WEIR_NEVER)
-        weir__loop->shields_unbounded_count++;
-    return rc;
+    return enter_shield(scope, budget_ns, __builtin_return_address(0));
 }
 
 /* C8: whatever was entered after `scope` and not left goes first. */
@@ -292,6 +305,9 @@ static void leave_inner(weir_loop *loop, weir_task *task, weir_scope *scope)
         .kind = WEIR__FINDING_MISNESTED,
         .loop = loop,
         .task = task,
+        .address = task->active->weir__flags & WEIR__SCOPE_GROUP
+                       ? group_of(task->active)->open_address
+                       : weir__scope_entered_at(task->active),
         .what = "left a scope while inner scopes or groups were still open; they are left first"});
     while (task->active != scope) {
         weir_scope *inner = task->active;
@@ -422,7 +438,7 @@ int weir_timeout(int64_t timeout_ns, weir_task_fn *fn, void *arg)
 weir_scope *weir__timeout_begin(weir_scope *scope, int64_t timeout_ns, int *rc)
 {
     memset(scope, 0, sizeof *scope);
-    int entered = weir_timeout_enter(scope, timeout_ns);
+    int entered = enter_timeout(scope, timeout_ns, __builtin_return_address(0));
     if (entered == 0)
         return scope;
     *rc = entered;
@@ -432,7 +448,7 @@ weir_scope *weir__timeout_begin(weir_scope *scope, int64_t timeout_ns, int *rc)
 weir_scope *weir__shield_begin(weir_scope *scope, int64_t budget_ns, int *rc)
 {
     memset(scope, 0, sizeof *scope);
-    int entered = weir_shield_enter(scope, budget_ns);
+    int entered = enter_shield(scope, budget_ns, __builtin_return_address(0));
     if (entered == 0)
         return scope;
     *rc = entered;

@@ -264,7 +264,7 @@ void weir__task_close_left(weir_loop *loop, weir_task *task, const weir_scope *u
             .kind = WEIR__FINDING_MISNESTED,
             .loop = loop,
             .task = task,
-            .address = group == NULL ? NULL : group->open_address,
+            .address = group == NULL ? loop->forgotten_address : group->open_address,
             .what = group == NULL ? "returned with a scope still entered: leave it first"
                                   : "returned with a group still open: it is cancelled and joined",
             .fatal = group == NULL});

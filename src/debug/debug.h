@@ -26,10 +26,29 @@
 void weir__debug_append_place(struct weir__buffer *out, const void *address, bool is_return);
 /* The function's name alone. */
 void weir__debug_append_function(struct weir__buffer *out, const void *address);
+/* What a task calls, innermost first: return addresses. */
+enum { WEIR__CALLS_MAX = 20 };
+struct weir__calls {
+    size_t count;
+    const void *addresses[WEIR__CALLS_MAX];
+};
+/* The place of the first call that is not in weir's own code: `function file.c:12`. When all are,
+ * that of the innermost. */
+void weir__debug_append_caller(struct weir__buffer *out, const struct weir__calls *calls);
+/* The same as a line `  at        place`; nothing when all are in weir's own code. */
+void weir__debug_append_caller_line(struct weir__buffer *out, const struct weir__calls *calls);
 /* Copies text to out with every mark replaced: by names, which is not for a task's stack, or by the
  * bare address. Not in a signal handler. */
 void weir__debug_resolve(struct weir__buffer *out, const char *text, size_t size, bool with_names);
+void weir__debug_symbols_open(void); /* would happen with the first address */
 void weir__debug_symbols_close(void);
+
+/* --- calls, walk.c ---------------------------------------------------------------------------- */
+
+/* Of a task that is parked; none when it is not. */
+void weir__debug_calls_of(const weir_loop *loop, const weir_task *task, struct weir__calls *out);
+/* Of the task that runs now; none outside a task. */
+void weir__debug_calls_here(const weir_loop *loop, struct weir__calls *out);
 
 /* --- reports, report.c ------------------------------------------------------------------------ */
 
@@ -50,6 +69,8 @@ uint64_t weir__debug_finding_count(void);
 /* Counts a finding and hands its text to the reporting thread: marks are resolved there, and it
  * goes to the log whole. Never blocks; without a thread it is said at once, with bare addresses. */
 void weir__debug_say(struct weir__buffer *text);
+/* Names will be needed: the reporting thread loads what looking them up takes. */
+void weir__debug_names_soon(void);
 /* Waits until all that was said is in the log. */
 void weir__debug_say_flush(void);
 /* The reporting thread's part: one text, if there is one. */

@@ -200,9 +200,11 @@ static void append_waiting_task(weir_task *task, void *arg)
     weir__buffer_printf(listing->out, "%s waits for %s",
                         weir__cleanup_finishing(task) ? ", finishing," : "",
                         weir__core_wait_text((enum weir_wait_kind)hot->wait_kind));
-    if (hot->wait_address != NULL) {
+    struct weir__calls calls;
+    weir__debug_calls_of(listing->loop, task, &calls);
+    if (calls.count > 0) {
         weir__buffer_append_str(listing->out, " at ");
-        weir__debug_append_place(listing->out, hot->wait_address, true);
+        weir__debug_append_caller(listing->out, &calls);
     }
     weir__buffer_printf(listing->out, " since %lld ms\n",
                         (long long)((weir_now() - hot->since_ns) / WEIR_MS));
@@ -227,6 +229,15 @@ static void append_address(struct weir__buffer *out, const char *label, const vo
     weir__buffer_append_char(out, '\n');
 }
 
+/* Where the task that runs now called weir; nothing when its function has returned already. */
+static void append_here(struct weir__buffer *out, const weir_loop *loop)
+{
+    struct weir__calls calls;
+    weir__debug_calls_here(loop, &calls);
+    if (calls.count > 0)
+        weir__debug_append_caller_line(out, &calls);
+}
+
 static void append_body(struct weir__buffer *out, const struct weir__finding *finding)
 {
     weir_loop *loop = finding->loop;
@@ -239,8 +250,14 @@ static void append_body(struct weir__buffer *out, const struct weir__finding *fi
         weir__debug_append_tasks(out, loop);
         break;
     case WEIR__FINDING_LEFT_OPEN:
+        append_address(out, "opened", finding->address);
+        break;
     case WEIR__FINDING_MISNESTED:
         append_address(out, "opened", finding->address);
+        append_here(out, loop);
+        break;
+    case WEIR__FINDING_SWALLOWED:
+        append_here(out, loop);
         break;
     case WEIR__FINDING_CLEANUP:
         weir__buffer_append_str(out, "  function  ");

@@ -23,6 +23,7 @@ static struct {
     int under_way; /* taken from the queue, not in the log yet */
     void (*wake)(void);
     uint64_t count;
+    bool names_wanted; /* atomic */
 } said = {.lock = {PTHREAD_MUTEX_INITIALIZER}};
 
 uint64_t weir__debug_finding_count(void)
@@ -71,8 +72,20 @@ void weir__debug_say(struct weir__buffer *text)
     wake();
 }
 
+void weir__debug_names_soon(void)
+{
+    __atomic_store_n(&said.names_wanted, true, __ATOMIC_RELAXED);
+    weir__base_mutex_lock(&said.lock);
+    void (*wake)(void) = said.wake;
+    weir__base_mutex_unlock(&said.lock);
+    if (wake != NULL)
+        wake();
+}
+
 bool weir__debug_say_next(void)
 {
+    if (__atomic_exchange_n(&said.names_wanted, false, __ATOMIC_RELAXED))
+        weir__debug_symbols_open();
     weir__base_mutex_lock(&said.lock);
     struct saying *saying = said.first;
     if (saying != NULL) {

@@ -10,6 +10,7 @@
  */
 #include <dlfcn.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -40,7 +41,30 @@ static void append_module_offset(struct weir__buffer *out, const void *address)
                         (size_t)((uintptr_t)address - (uintptr_t)info.dli_fbase));
 }
 
+/* --- what is weir's own ----------------------------------------------------------------------- */
+
+/* Whether the code is in a shared library together with this function. A program that links weir
+ * statically has both in one file, and only the names of sources tell them apart. */
+static bool is_in_library_of_ours(const void *address)
+{
+    Dl_info here, there, program;
+    const void *self = (const void *)(uintptr_t)is_in_library_of_ours;
+    if (dladdr(self, &here) == 0 || dladdr(address, &there) == 0)
+        return false;
+    const void *headers = (const void *)(uintptr_t)getauxval(AT_PHDR);
+    bool linked_statically = dladdr(headers, &program) == 0 || program.dli_fbase == here.dli_fbase;
+    return !linked_statically && there.dli_fbase == here.dli_fbase;
+}
+
 #ifdef HAVE_LIBDW_HEADERS
+
+/* Below the folder that this file is in as well: `src`. */
+static bool is_source_of_ours(const char *file)
+{
+    static const char here[] = "debug/symbol.c";
+    size_t size = sizeof __FILE__ - sizeof here; /* of the path up to the rooms */
+    return strncmp(file, __FILE__, size) == 0;
+}
 
 static struct weir__mutex lock = {PTHREAD_MUTEX_INITIALIZER};
 
@@ -112,11 +136,36 @@ static void open_session(void)
     }
 }
 
+void weir__debug_symbols_open(void)
+{
+    weir__base_mutex_lock(&lock);
+    if (!dw.tried)
+        open_session();
+    weir__base_mutex_unlock(&lock);
+}
+
 static Dwfl_Module *module_of(Dwarf_Addr address)
 {
     if (!dw.tried)
         open_session();
     return dw.session == NULL ? NULL : dw.addrmodule(dw.session, address);
+}
+
+/* The source file of an address, or NULL. With the lock. */
+static const char *file_of(Dwarf_Addr at)
+{
+    Dwfl_Module *module = module_of(at);
+    Dwfl_Line *line = module == NULL ? NULL : dw.getsrc(module, at);
+    return line == NULL ? NULL : dw.lineinfo(line, NULL, NULL, NULL, NULL, NULL);
+}
+
+static bool is_ours(const void *address)
+{
+    weir__base_mutex_lock(&lock);
+    const char *file = file_of((Dwarf_Addr)(uintptr_t)address - 1);
+    bool ours = file != NULL ? is_source_of_ours(file) : is_in_library_of_ours(address);
+    weir__base_mutex_unlock(&lock);
+    return ours;
 }
 
 static void append_place(struct weir__buffer *out, const void *address, bool is_return)
@@ -166,6 +215,11 @@ void weir__debug_symbols_close(void)
 
 #else
 
+static bool is_ours(const void *address)
+{
+    return is_in_library_of_ours(address);
+}
+
 static void append_place(struct weir__buffer *out, const void *address, bool is_return)
 {
     (void)is_return;
@@ -177,50 +231,103 @@ static void append_function(struct weir__buffer *out, const void *address)
     append_module_offset(out, address);
 }
 
+void weir__debug_symbols_open(void)
+{
+}
+
 void weir__debug_symbols_close(void)
 {
 }
 
 #endif
 
-/* --- marks: 1, the kind, the address as 16 hex digits ----------------------------------------- */
+/* --- marks: 1, the kind, and one address or more, each as 16 hex digits, up to a 2 ------------ */
 
-enum { MARK = 1, MARK_BYTES = 18 };
+enum { MARK = 1, MARK_END = 2, ADDRESS_DIGITS = 16 };
 
-static void append_mark(struct weir__buffer *out, char kind, const void *address)
+static void append_mark(struct weir__buffer *out, char kind, const void *const *addresses,
+                        size_t count)
 {
-    weir__buffer_printf(out, "%c%c%016llx", MARK, kind, (unsigned long long)(uintptr_t)address);
+    weir__buffer_printf(out, "%c%c", MARK, kind);
+    for (size_t i = 0; i < count; i++)
+        weir__buffer_printf(out, "%016llx", (unsigned long long)(uintptr_t)addresses[i]);
+    weir__buffer_append_char(out, MARK_END);
 }
 
 void weir__debug_append_place(struct weir__buffer *out, const void *address, bool is_return)
 {
-    append_mark(out, is_return ? 'r' : 'p', address);
+    append_mark(out, is_return ? 'r' : 'p', &address, 1);
 }
 
 void weir__debug_append_function(struct weir__buffer *out, const void *address)
 {
-    append_mark(out, 'f', address);
+    append_mark(out, 'f', &address, 1);
+}
+
+void weir__debug_append_caller(struct weir__buffer *out, const struct weir__calls *calls)
+{
+    append_mark(out, 'c', calls->addresses, calls->count);
+}
+
+void weir__debug_append_caller_line(struct weir__buffer *out, const struct weir__calls *calls)
+{
+    append_mark(out, 'C', calls->addresses, calls->count);
+}
+
+/* The addresses of a mark; false when it is none after all. */
+static bool read_mark(const char *mark, const char *mark_end, struct weir__calls *out)
+{
+    out->count = 0;
+    for (const char *at = mark + 2; at < mark_end; at += ADDRESS_DIGITS) {
+        uint64_t address;
+        if (out->count == WEIR__CALLS_MAX || mark_end - at < ADDRESS_DIGITS ||
+            weir__str_parse_hex(weir__str_of(at, ADDRESS_DIGITS), UINT64_MAX, &address) < 0)
+            return false;
+        out->addresses[out->count++] = (const void *)(uintptr_t)address;
+    }
+    return true;
+}
+
+static void append_caller(struct weir__buffer *out, const struct weir__calls *calls, bool line)
+{
+    size_t i = 0;
+    while (i < calls->count && is_ours(calls->addresses[i]))
+        i++;
+    if (i == calls->count && (line || i == 0))
+        return;
+    weir__buffer_append_str(out, line ? "  at        " : "");
+    append_place(out, calls->addresses[i == calls->count ? 0 : i], true);
+    weir__buffer_append_str(out, line ? "\n" : "");
+}
+
+static void resolve_mark(struct weir__buffer *out, char kind, const struct weir__calls *calls,
+                         bool with_names)
+{
+    if (calls->count == 0)
+        return;
+    if (!with_names)
+        weir__buffer_printf(out, kind == 'C' ? "  at        %p\n" : "%p", calls->addresses[0]);
+    else if (kind == 'c' || kind == 'C')
+        append_caller(out, calls, kind == 'C');
+    else if (kind == 'f')
+        append_function(out, calls->addresses[0]);
+    else
+        append_place(out, calls->addresses[0], kind == 'r');
 }
 
 void weir__debug_resolve(struct weir__buffer *out, const char *text, size_t size, bool with_names)
 {
     const char *end = text + size;
     while (text < end) {
+        struct weir__calls calls;
         const char *mark = memchr(text, MARK, (size_t)(end - text));
-        uint64_t address;
-        if (mark == NULL || end - mark < MARK_BYTES ||
-            weir__str_parse_hex(weir__str_of(mark + 2, 16), UINT64_MAX, &address) < 0) {
+        const char *mark_end = mark == NULL ? NULL : memchr(mark, MARK_END, (size_t)(end - mark));
+        if (mark_end == NULL || mark_end - mark < 2 || !read_mark(mark, mark_end, &calls)) {
             weir__buffer_append(out, text, (size_t)(end - text));
             return;
         }
         weir__buffer_append(out, text, (size_t)(mark - text));
-        const void *at = (const void *)(uintptr_t)address;
-        if (!with_names)
-            weir__buffer_printf(out, "%p", at);
-        else if (mark[1] == 'f')
-            append_function(out, at);
-        else
-            append_place(out, at, mark[1] == 'r');
-        text = mark + MARK_BYTES;
+        resolve_mark(out, mark[1], &calls, with_names);
+        text = mark_end + 1;
     }
 }

@@ -215,6 +215,9 @@ TEST_ON_BOTH(while_it_waits_it_says_for_whom)
     end_and_time(SIGTERM, 0);
     EXPECT_CONTAINS("weir W801 waiting for 1 task; 5.0 s left, cancel in 3.8 s", service.log);
     EXPECT_CONTAINS("weir W801 waits for task=\"work #", service.log);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* slow to find names */
+    EXPECT_CONTAINS("which_waits_for=\"a sleep\" at=\"work app/service.c:", service.log);
+#endif
     EXPECT_CONTAINS("spawned=", service.log);
 }
 

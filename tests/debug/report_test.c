@@ -266,6 +266,88 @@ TEST(a_swallowed_cancellation_is_reported_with_its_cause) /* C12 */
     run_program(swallow, &said);
     EXPECT_CONTAINS("W304", said.text);
     EXPECT_CONTAINS("cancelled by its deadline", said.text);
+    EXPECT_CONTAINS("  at        swallow debug/report_test.c:", said.text);
+}
+
+/* A frame of its own, and something to do after the call, so that it is no jump. */
+__attribute__((noinline)) static int wait_for_nobody(weir_event *never)
+{
+    int rc = weir_event_wait(never);
+    __asm__ volatile("");
+    return rc;
+}
+
+struct stuck {
+    weir_mutex *mutex;
+};
+static int stuck(struct stuck *a)
+{
+    int rc = weir_mutex_lock(a->mutex);
+    __asm__ volatile("");
+    return rc;
+}
+
+static int lock_up(void *arg)
+{
+    (void)arg;
+    weir_event never = {0};
+    weir_mutex mutex = {0};
+    int rc = weir_mutex_lock(&mutex);
+    if (rc < 0)
+        return rc;
+    weir_group *group = NULL;
+    rc = weir_group_open(&group, NULL);
+    if (rc == 0)
+        rc = WEIR_SPAWN(group, stuck, .mutex = &mutex);
+    rc = weir_group_close(group, rc < 0 ? rc : wait_for_nobody(&never));
+    weir_mutex_unlock(&mutex);
+    return rc;
+}
+
+TEST(a_deadlock_names_the_lines_that_wait_and_not_weirs_own) /* Q5 */
+{
+    run_program(lock_up, &said);
+    EXPECT_CONTAINS("W601", said.text);
+    EXPECT_CONTAINS("waits for an event at wait_for_nobody debug/report_test.c:", said.text);
+    EXPECT_CONTAINS("waits for a mutex at stuck debug/report_test.c:", said.text);
+    EXPECT(strstr(said.text, "weir__core_park") == NULL);
+}
+
+static int forget_scope(void *arg)
+{
+    (void)arg;
+    weir_scope scope = {0};
+    int rc = weir_timeout_enter(&scope, WEIR_SEC);
+    __asm__ volatile("" : : "r"(&scope) : "memory");
+    return rc;
+}
+
+TEST(a_scope_that_is_never_left_is_told_with_the_line_that_entered_it) /* G12 */
+{
+    run_program(forget_scope, &said);
+    EXPECT(!WIFEXITED(said.status) || WEXITSTATUS(said.status) != 0);
+    EXPECT_CONTAINS("W204 returned with a scope still entered", said.text);
+    EXPECT_CONTAINS("opened    forget_scope debug/report_test.c:", said.text);
+}
+
+static int leave_outer_first(void *arg)
+{
+    (void)arg;
+    weir_scope outer = {0}, inner = {0};
+    int rc = weir_scope_enter(&outer);
+    if (rc == 0)
+        rc = weir_shield_enter(&inner, WEIR_SEC);
+    rc = weir_scope_leave(&outer, rc);
+    __asm__ volatile("");
+    return rc;
+}
+
+TEST(scopes_left_out_of_order_are_told_with_both_lines) /* C8, case 70 */
+{
+    run_program(leave_outer_first, &said);
+    EXPECT_EQ(0, said.status);
+    EXPECT_CONTAINS("opened    leave_outer_first debug/report_test.c:", said.text);
+    EXPECT_CONTAINS("at        leave_outer_first debug/report_test.c:", said.text);
 }
 
 static int return_from_block(void *arg)
