@@ -449,7 +449,7 @@ int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures
 
 /* --- policies --------------------------------------------------------------------------------- */
 
-/* 0, or -EINVAL for options that no group can have. */
+/* 0, or -EINVAL for options of a policy with a goal that no group can have. */
 int weir__policy_check(const weir_group_options *options) WEIR_MUST_CHECK;
 /* A group with a goal: a policy beyond WEIR_COLLECT_ALL. */
 void weir__policy_init(weir_group *group, const weir_group_options *options);

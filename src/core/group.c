@@ -64,9 +64,11 @@ int weir_group_open(weir_group **out_group, const weir_group_options *options)
     weir_task *task = weir__core_task();
     if (task == NULL)
         return -EPERM;
-    int rc = weir__policy_check(options);
-    if (rc < 0)
-        return rc;
+    if (options != NULL && (unsigned)options->policy > WEIR_COLLECT_ALL) {
+        int rc = weir__policy_check(options);
+        if (rc < 0)
+            return rc;
+    }
     weir_loop *loop = weir__loop;
     weir_group *group = weir__group_new(loop, options);
     if (group == NULL)

@@ -21,8 +21,6 @@ enum { WIDEST_QUORUM = 1 << 24 }; /* no loop has more tasks */
 
 int weir__policy_check(const weir_group_options *options)
 {
-    if (options == NULL)
-        return 0;
     if ((unsigned)options->policy > WEIR_QUORUM)
         return -EINVAL;
     bool counts = options->policy == WEIR_QUORUM;

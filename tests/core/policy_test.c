@@ -157,14 +157,16 @@ TASK_TEST(members_cancelled_alone_leave_a_hole_that_is_named) /* P3, G5, G7 */
 {
     weir_group *group = open_group(WEIR_FIRST_SUCCESS, 0);
     weir_task_id ids[2];
+    weir_cancel_cause causes[2];
     for (int i = 0; i < 2; i++)
-        EXPECT_RC(0, weir_spawn_with(group, NULL, keep_cause, &(weir_cancel_cause){0}, &ids[i]));
+        EXPECT_RC(0, weir_spawn_with(group, NULL, keep_cause, &causes[i], &ids[i]));
     EXPECT_RC(0, weir_yield());
     EXPECT_RC(0, weir_task_cancel(ids[0], "not this one"));
     EXPECT_RC(0, weir_yield());
     EXPECT_EQ(1, weir_group_count(group)); /* that decided nothing */
     EXPECT_RC(0, weir_task_cancel(ids[1], "nor that"));
     EXPECT_RC(-ECHILD, weir_group_close(group, 0));
+    EXPECT_EQ(WEIR_CANCEL_EXPLICIT, causes[0].kind);
     EXPECT_CONTAINS("cancelled", weir_failure_message(-ECHILD));
 }
 
@@ -294,7 +296,8 @@ TASK_TEST(the_first_end_decides_for_better_or_worse) /* P4, case 237 */
 
     group = open_group(WEIR_FIRST_DONE, 0);
     weir_task_id id;
-    EXPECT_RC(0, weir_spawn_with(group, NULL, keep_cause, &(weir_cancel_cause){0}, &id));
+    weir_cancel_cause cause;
+    EXPECT_RC(0, weir_spawn_with(group, NULL, keep_cause, &cause, &id));
     spawn_ending(group, 10, 0);
     EXPECT_RC(0, weir_yield());
     EXPECT_RC(0, weir_task_cancel(id, "this one"));
