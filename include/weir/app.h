@@ -385,7 +385,7 @@ typedef struct weir_background_stats {
 WEIR_API void weir_background_stats_get(const weir_app *app, weir_background_stats *out_stats);
 
 /* The doors of WEIR_BACKGROUND(); not called by hand. */
-WEIR_API WEIR_MUST_CHECK int weir__background_copy(const weir_request *request, weir_task_fn *fn,
+WEIR_API WEIR_MUST_CHECK int weir__background_copy(weir_request *request, weir_task_fn *fn,
                                                    const void *arg, size_t arg_bytes,
                                                    const weir_site *site);
 WEIR_API WEIR_MUST_CHECK int weir__background_here(weir_task_fn *fn, const void *arg,
@@ -397,7 +397,7 @@ WEIR_END_DECLS
  * Start work that outlives its request: `task` is a function that takes a pointer to the struct of
  * the same name, which is copied into it. The app owns it: it runs on this worker's loop, is not
  * cancelled with the request, and is waited for when the service drains. A failure is logged when
- * it happens and touches nobody else.
+ * it happens, with the id of the request, and touches nobody else.
  *
  *     struct fulfil { order order; };
  *     static int fulfil(struct fulfil *a) { ... }

@@ -11,6 +11,7 @@
 #include <weir/file.h>
 #include <weir/group.h>
 #include <weir/handle.h>
+#include <weir/local.h>
 #include <weir/log.h>
 #include <weir/net.h>
 #include <weir/remote.h>

@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <weir/local.h>
 #include <weir/log.h>
 #include <weir/remote.h>
 #include <weir/scope.h>
@@ -16,12 +17,18 @@
 #include "app/app.h"
 #include "base/alloc.h"
 
+enum { REQUEST_ID_BYTES = 40 };
+
+/* The id of the request that everything here goes back to. */
+static weir_local request_id = WEIR_LOCAL_INIT(NULL);
+
 /* One task: what it runs, and a copy of its arguments. */
 struct job {
     weir_app_worker *worker;
     weir_task_fn *fn;
     const weir_site *site;
     int64_t begun_at_ns;
+    char request_id[REQUEST_ID_BYTES]; /* of its origin; empty: none */
     _Alignas(max_align_t) unsigned char arg[];
 };
 
@@ -40,7 +47,7 @@ static void tell(const struct job *job, int rc, bool failed)
         weir_log_error("background task failed", WEIR_KV("task", job->site->function),
                        WEIR_KV("code", weir_code_name(rc)),
                        WEIR_KV("message", weir_failure_message(rc)), WEIR_KV("spawned", spawned),
-                       WEIR_KV("ran_ms", ran_ms));
+                       WEIR_KV("ran_ms", ran_ms), WEIR_KV("request", job->request_id));
     else if (job->worker->draining)
         weir_log_info(rc < 0 ? "weir W801 a background task was cancelled"
                              : "weir W801 a background task finished",
@@ -59,12 +66,23 @@ static void leave(weir_app_worker *worker)
     weir__core_wake(waiter, 0);
 }
 
+/* In a scope: what the task defers belongs before its end is told. */
+static int call(struct job *job)
+{
+    weir_scope scope = {0};
+    if (job->request_id[0] != '\0')
+        weir_ignore(weir_local_set(&request_id, job->request_id),
+                    "without memory for it, what this task starts does not say where it is from");
+    int rc = weir_scope_enter(&scope);
+    return rc < 0 ? rc : weir_scope_leave(&scope, job->fn(job->arg));
+}
+
 static int run_job(struct run_job *a)
 {
     struct job *job = a->job;
     weir_app_worker *worker = job->worker;
     job->begun_at_ns = weir_now();
-    int rc = job->fn(job->arg);
+    int rc = call(job);
     bool cancelled = rc == -ECANCELED && weir_cancelled();
     bool failed = rc < 0 && !cancelled;
     if (cancelled)
@@ -82,8 +100,8 @@ static int run_job(struct run_job *a)
 
 /* --- starting one ----------------------------------------------------------------------------- */
 
-static int start(weir_app_worker *worker, weir_task_fn *fn, const void *arg, size_t arg_bytes,
-                 const weir_site *site)
+static int start(weir_app_worker *worker, const char *id, weir_task_fn *fn, const void *arg,
+                 size_t arg_bytes, const weir_site *site)
 {
     if (worker->draining || worker->background == NULL || weir__app_stopping(worker->app)) {
         weir__app_add(&worker->background_refused, 1);
@@ -93,6 +111,7 @@ static int start(weir_app_worker *worker, weir_task_fn *fn, const void *arg, siz
     if (job == NULL)
         return -ENOMEM;
     *job = (struct job){.worker = worker, .fn = fn, .site = site};
+    snprintf(job->request_id, sizeof job->request_id, "%s", id == NULL ? "" : id);
     memcpy(job->arg, arg, arg_bytes);
     struct run_job run = {job};
     int rc = weir__spawn_copy(worker->background, WEIR__TASK_FN(run_job), &run, sizeof run, site);
@@ -105,10 +124,10 @@ static int start(weir_app_worker *worker, weir_task_fn *fn, const void *arg, siz
     return 0;
 }
 
-int weir__background_copy(const weir_request *request, weir_task_fn *fn, const void *arg,
+int weir__background_copy(weir_request *request, weir_task_fn *fn, const void *arg,
                           size_t arg_bytes, const weir_site *site)
 {
-    return start(weir_request_worker(request), fn, arg, arg_bytes, site);
+    return start(weir_request_worker(request), weir_request_id(request), fn, arg, arg_bytes, site);
 }
 
 int weir__background_here(weir_task_fn *fn, const void *arg, size_t arg_bytes,
@@ -117,7 +136,7 @@ int weir__background_here(weir_task_fn *fn, const void *arg, size_t arg_bytes,
     weir_app_worker *worker = weir_app_worker_self();
     if (worker == NULL)
         return weir_fail(-EPERM, "this thread is no worker of an app");
-    return start(worker, fn, arg, arg_bytes, site);
+    return start(worker, weir_local_get(&request_id), fn, arg, arg_bytes, site);
 }
 
 /* --- all of a worker's ------------------------------------------------------------------------ */

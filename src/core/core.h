@@ -86,9 +86,10 @@ typedef void weir__abort_fn(weir_task *task, void *object);
 
 /* What most tasks never need; made when it is first used, released with the task. */
 struct weir__extra {
-    struct weir__detail *detail; /* what weir_fail() said last */
-    struct weir__handle *handle; /* core/handle.h: result, outcome, and who waits for it */
-    struct weir__cleanup *cleanup;
+    struct weir__detail *detail;   /* what weir_fail() said last */
+    struct weir__handle *handle;   /* core/handle.h: result, outcome, and who waits for it */
+    struct weir__cleanup *cleanup; /* core/cleanup.c */
+    struct weir__locals *locals;   /* core/local.c */
 };
 
 struct weir_task {
@@ -397,6 +398,19 @@ void weir__extra_free(struct weir__extra *extra); /* NULL does nothing */
 /* G12: groups that were opened inside `until` and are still open are cancelled, joined,
  * reported. */
 void weir__task_close_left(weir_loop *loop, weir_task *task, const weir_scope *until);
+
+/* --- task-locals (R5) ------------------------------------------------------------------------- */
+
+struct weir__locals;
+/* Counted snapshots; NULL is an empty one. Any thread. */
+struct weir__locals *weir__locals_share(struct weir__locals *locals);
+void weir__locals_release(struct weir__locals *locals);
+static inline struct weir__locals *weir__task_locals(const weir_task *task)
+{
+    return task->extra == NULL ? NULL : task->extra->locals;
+}
+/* What the job sees that runs on this thread of an executor. */
+extern _Thread_local const struct weir__locals *weir__job_locals;
 
 /* --- cleanup: what was deferred to the end of a scope, a group or a task (L1-L3) -------------- */
 

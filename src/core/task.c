@@ -211,6 +211,7 @@ void weir__extra_free(struct weir__extra *extra)
 {
     if (extra == NULL)
         return;
+    weir__locals_release(extra->locals);
     weir__base_free(extra->detail);
     weir__base_free(extra->handle);
     weir__cleanup_free(extra->cleanup);
@@ -234,6 +235,8 @@ static void end(weir_loop *loop, weir_task *task)
     loop->ended_count++;
     if (__builtin_expect(weir__handle_keeps(task), 0)) {
         task->arg = NULL;
+        weir__locals_release(task->extra->locals);
+        task->extra->locals = NULL;
         task->scope.weir__state = WEIR__SCOPE_LEFT;
         loop->hot[task->index].state = WEIR_TASK_DONE;
         loop->hot[task->index].since_ns = loop->now_ns;
@@ -303,9 +306,11 @@ static int check_group(weir_group *group, const weir_loop *loop)
     return -ESHUTDOWN;
 }
 
-static bool wants_extra(const weir_group *group, const weir_spawn_options *options)
+static bool wants_extra(const weir_loop *loop, const weir_group *group,
+                        const weir_spawn_options *options)
 {
-    return weir__handle_wanted(group, options) || (options != NULL && options->cleanup_ns != 0);
+    return weir__handle_wanted(group, options) || (options != NULL && options->cleanup_ns != 0) ||
+           (loop->current != NULL && weir__task_locals(loop->current) != NULL);
 }
 
 /* What a task needs beyond its record from its first step on. */
@@ -320,11 +325,14 @@ static int make_extra(weir_group *group, const weir_spawn_options *options,
         rc = weir__handle_prepare(group, options, extra);
     if (rc == 0 && options != NULL && options->cleanup_ns != 0)
         rc = weir__cleanup_set_budget(extra, options->cleanup_ns);
-    if (rc < 0)
+    if (rc < 0) {
         weir__extra_free(extra);
-    else
-        *out_extra = extra;
-    return rc;
+        return rc;
+    }
+    if (group->loop->current != NULL)
+        extra->locals = weir__locals_share(weir__task_locals(group->loop->current));
+    *out_extra = extra;
+    return 0;
 }
 
 static int spawn(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn, void *arg,
@@ -355,7 +363,7 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
         }
         memcpy(given, arg, copy_bytes);
     }
-    if (__builtin_expect(wants_extra(group, options), 0)) {
+    if (__builtin_expect(wants_extra(loop, group, options), 0)) {
         rc = make_extra(group, options, &extra);
         if (rc < 0)
             goto free_arg;

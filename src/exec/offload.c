@@ -165,8 +165,10 @@ static int run_abandonable(struct weir__job job, bool nowait)
     if (kept == NULL)
         return -ENOMEM;
     *kept = job;
+    kept->locals = weir__locals_share(weir__task_locals(job.task));
     int rc = weir__exec_submit(kept, nowait);
     if (rc < 0) {
+        weir__locals_release(kept->locals);
         weir__base_free(kept);
         return rc;
     }
@@ -180,6 +182,7 @@ static int run_abandonable(struct weir__job job, bool nowait)
         rc = weir__core_cancelled_result(job.task);
         break;
     }
+    weir__locals_release(kept->locals);
     weir__base_free(kept);
     if (rc == -ECANCELED)
         job.abandon(job.arg);
@@ -209,8 +212,12 @@ int weir_offload_with(weir_pool *pool, const weir_offload_options *options, weir
                             .arg = arg,
                             .abandon = options->abandon,
                             .name = options->name};
-    return options->abandon == NULL ? run_job(&job, options->nowait)
-                                    : run_abandonable(job, options->nowait);
+    if (options->abandon != NULL)
+        return run_abandonable(job, options->nowait);
+    job.locals = weir__locals_share(weir__task_locals(task));
+    rc = run_job(&job, options->nowait);
+    weir__locals_release(job.locals);
+    return rc;
 }
 
 int weir_offload(weir_pool *pool, weir_job_fn *fn, void *arg)

@@ -116,7 +116,9 @@ static void run(struct weir__job *job, struct weir__detail *said)
 {
     said->code = 0;
     current_job = job;
+    weir__job_locals = job->locals;
     job->rc = job->fn(job->arg);
+    weir__job_locals = NULL;
     current_job = NULL;
     job->detail = keep_detail(said, job->rc);
 }
@@ -145,6 +147,7 @@ static void settle_abandoned(struct weir__job *job)
                                                 .what = "a job failed after its caller had left"});
     }
     job->abandon(job->arg);
+    weir__locals_release(job->locals);
     weir__base_free(job->detail);
     weir__base_free(job);
 }

@@ -53,6 +53,7 @@ struct weir__job {
     void (*abandon)(void *arg); /* NULL: the caller always waits */
     const char *name;
     struct weir__worker *worker; /* while RUNNING */
+    struct weir__locals *locals; /* its caller's when it was sent */
     struct weir__detail *detail; /* what weir_fail() said about rc, allocated; or NULL */
     int64_t queued_at_ns;
     int rc;

@@ -525,7 +525,8 @@ static int run_in_scope(struct weir_request *request)
         weir__http_conn_limit_handler(request->conn, weir__http_time_limit_at_ns(request));
     int rc = run_filters(request, request->server->options.filters, false);
     request->now.scope_entered = false;
-    if (loop->current->active != &request->scope) // something inside was left open
+    if (loop->current->active != &request->scope || // something inside was left open
+        (request->scope.weir__flags & WEIR__SCOPE_DEFERS))
         return weir_scope_leave(&request->scope, rc);
     return weir__scope_end(loop, loop->current, &request->scope, rc, NULL);
 }

@@ -31,6 +31,7 @@ TEST_ON_BOTH(a_failure_is_told_when_it_happens_and_touches_nobody)
     service_log_until(&service, "background task failed");
     EXPECT_CONTAINS("task=work code=EPROTO message=\"the work went wrong\" spawned=", service.log);
     EXPECT_CONTAINS("service.c:", service.log);
+    EXPECT_CONTAINS(" request=0", service.log); /* the id of where it came from: case 283 */
     const char *metrics = client_ask(&service, "GET /metrics");
     EXPECT_CONTAINS("weir_background_tasks 1\n", metrics);
     EXPECT_CONTAINS("weir_background_started_total 6\n", metrics);
