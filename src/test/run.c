@@ -284,6 +284,36 @@ static bool met_a_fault(const struct weir__round *round)
     return false;
 }
 
+/* The open group whose scope this is; the pointer is not followed: a plain scope that was left
+ * entered lay in a frame that is gone. */
+static weir_group *open_group_of(weir_loop *loop, const weir_scope *scope)
+{
+    for (struct weir__list *at = loop->groups.next; at != &loop->groups; at = at->next) {
+        weir_group *group = WEIR__CONTAINER(at, weir_group, registered);
+        if (&group->scope == scope)
+            return group;
+    }
+    return NULL;
+}
+
+/* What the body opened last and did not close, with its place, and the tasks that are there. */
+static void tell_left_open(struct weir__round *round, const weir_task *task)
+{
+    weir_group *group = open_group_of(round->loop, task->active);
+    struct weir__buffer text;
+    weir__buffer_init(&text);
+    if (group == NULL) {
+        weir__test_say(round, "the body ended with a scope still entered: there is no way on");
+        give_up(round);
+    }
+    weir__buffer_append_str(&text, "the body ended with a group still open, opened ");
+    weir__debug_append_place(&text, group->open_address, true);
+    weir__buffer_append_char(&text, '\n');
+    weir__debug_append_tasks(&text, round->loop);
+    append_text(round, &text);
+    weir__buffer_deinit(&text);
+}
+
 static int main_task(void *arg)
 {
     struct weir__round *round = arg;
@@ -295,12 +325,17 @@ static int main_task(void *arg)
     begin(round);
     rc = test->body(test->arg);
     end(round);
+    weir_task *task = weir__core_task();
+    if (task->active != &round->scope)
+        tell_left_open(round, task);
     round->rc = rc = weir_scope_leave(&round->scope, rc);
     /* When it was found to wait for ever, or forced, that is what is wrong. */
     if (rc < 0 && !round->failed && test->options->verify == NULL && !met_a_fault(round)) {
         const char *words = weir_failure_message(rc);
-        weir__test_say(round, "the body came to %s%s%s", weir_code_name(rc),
-                       words[0] == '\0' ? "" : ": ", words);
+        if (strcmp(words, weir_code_text(rc)) == 0)
+            weir__test_say(round, "the body came to %s", words);
+        else
+            weir__test_say(round, "the body came to %s: %s", weir_code_name(rc), words);
     }
     return 0;
 }
@@ -341,6 +376,15 @@ static weir_test_round describe(const struct weir__round *round, const struct we
     for (size_t i = 0; i < plan->count; i++)
         told.kind |= 1u << plan->strikes[i].kind;
     return told;
+}
+
+static void copy_resolved(const char *text, char *out_text, size_t bytes)
+{
+    struct weir__buffer resolved;
+    weir__buffer_init(&resolved);
+    weir__debug_resolve(&resolved, text, strlen(text), true);
+    snprintf(out_text, bytes, "%s", weir__buffer_text(&resolved));
+    weir__buffer_deinit(&resolved);
 }
 
 static void name_round(const struct weir__test *test, const char *how)
@@ -393,7 +437,7 @@ void weir__test_play(struct weir__test *test, const struct weir__test_plan *plan
         weir__test_say(&round, "verify refused it; the body came to %s", weir_code_name(round.rc));
     verdict->failed = round.failed;
     verdict->rc = rc < 0 ? rc : round.rc < 0 ? round.rc : -EUCLEAN;
-    snprintf(verdict->what, sizeof verdict->what, "%s", round.first);
+    copy_resolved(round.first, verdict->what, sizeof verdict->what);
     if (round.failed && !quiet)
         print(&round, true);
     weir__buffer_deinit(&round.said);
