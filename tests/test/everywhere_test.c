@@ -11,8 +11,8 @@
 #include <weir/test.h>
 #include <weir/weir.h>
 
-#include "base/alloc.h"
 #include "tests/support/test.h"
+#include "tests/test/lost.h"
 
 static weir_test_report report;
 
@@ -86,8 +86,10 @@ static int forgets_memory(void *arg)
         return -ENOMEM;
     if (rc == 0)
         rc = weir_yield();
-    if (rc < 0)
+    if (rc < 0) {
+        lose(block);
         return rc; /* the mistake */
+    }
     weir__base_free(block);
     return rc;
 }
@@ -107,6 +109,7 @@ TEST(memory_that_only_a_cancelled_body_forgets_is_found) /* case 293 */
     EXPECT_EQ(1, report.round_count);
     setenv("WEIR_TEST_REPLAY", "forgets seed=0", 1);
     EXPECT_RC(0, weir_test_cancel_everywhere(forgets_memory, NULL, &options));
+    find_lost();
 }
 
 static int hides_the_cancel(void *arg)

@@ -6,8 +6,8 @@
 #include <weir/test.h>
 #include <weir/weir.h>
 
-#include "base/alloc.h"
 #include "tests/support/test.h"
+#include "tests/test/lost.h"
 
 #ifdef WEIR__TSAN
 #define SEEDS 30
@@ -58,8 +58,10 @@ static int forgets_after_two_blows(void *arg)
         void *block = weir__base_alloc(10);
         was_short |= block == NULL;
         int rc = weir_yield();
-        if (rc < 0 && was_short && block != NULL)
+        if (rc < 0 && was_short && block != NULL) {
+            lose(block);
             return rc; /* the mistake */
+        }
         weir__base_free(block);
         if (rc < 0)
             return rc;
@@ -89,6 +91,7 @@ TEST(what_takes_two_faults_is_found_and_nothing_else_is_told)
     EXPECT_EQ(1, report.round_count);
     EXPECT(trace == report.round.trace);
     EXPECT_STR(replay, report.replay);
+    find_lost();
 }
 
 static int hangs_after_a_fault(void *arg)
