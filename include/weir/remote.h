@@ -19,6 +19,9 @@ typedef struct weir_token weir_token;
 /** Runs on the loop's thread, outside any task: it must not park and should be short. */
 typedef void weir_post_fn(void *arg);
 
+/** Hears, on the loop's thread and outside any task, that a task could not be started after all. */
+typedef void weir_refused_fn(void *arg, int rc);
+
 WEIR_BEGIN_DECLS
 
 /**
@@ -56,6 +59,26 @@ WEIR_API void weir_loop_release(weir_loop *loop);
  * Source      rule X2
  */
 WEIR_API WEIR_MUST_CHECK int weir_remote_post(weir_loop *loop, weir_post_fn *fn, void *arg);
+
+/**
+ * Start a task on a loop, beside its main task: it is cancelled and waited for when that one ends.
+ * A failure of it is reported when it ends.
+ *
+ * @param loop     referenced by the caller
+ * @param fn       the task
+ * @param arg      passed to fn; on failure it is still the caller's
+ * @param refused  kept: called with arg instead of fn when the loop turns out to be ending, or has
+ *                 no memory; may be NULL
+ *
+ * Returns     0: exactly one of fn and refused is called, once; or a negative errno: neither is
+ * Errors      -ESHUTDOWN  the loop has ended, or its program is being ended (weir_remote_stop())
+ *             -ENOMEM     no memory
+ * Checkpoint  no
+ * Thread      any; not from a signal handler
+ * Source      rules X2, T2, W6
+ */
+WEIR_API WEIR_MUST_CHECK int weir_remote_spawn(weir_loop *loop, weir_task_fn *fn, void *arg,
+                                               weir_refused_fn *refused);
 
 /**
  * A token for the calling task's innermost scope.

@@ -16,6 +16,7 @@
 #include <weir/net.h>
 #include <weir/remote.h>
 #include <weir/scope.h>
+#include <weir/stop.h>
 #include <weir/sync.h>
 #include <weir/task.h>
 

@@ -145,6 +145,7 @@ static void begin_drain(weir_app_worker *worker)
     if (worker->draining)
         return;
     worker->draining = true;
+    weir__core_stop(weir__core_loop(), WEIR_STOP_DRAIN, NULL);
     if (worker->server != NULL) {
         weir_http_server_stats stats;
         weir_http_server_stats_get(worker->server, &stats);
@@ -165,6 +166,7 @@ static void obey(struct weir__post *post)
         weir_event_set(&worker->go);
         break;
     case WEIR__APP_RETIRE:
+        weir__core_stop(weir__core_loop(), WEIR_STOP_DRAIN, NULL);
         if (worker->server != NULL)
             weir_http_server_retire(worker->server);
         break;

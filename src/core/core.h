@@ -23,6 +23,7 @@
 #include <weir/group.h>
 #include <weir/remote.h>
 #include <weir/scope.h>
+#include <weir/stop.h>
 #include <weir/task.h>
 
 #include "arch/fiber.h"
@@ -181,6 +182,13 @@ struct weir__post {
 
 struct weir__probe;
 
+/* One step of the end of a loop's program, from core/stop.c. */
+struct weir__stop_step {
+    struct weir__post post;
+    const char *reason;
+    int phase; /* atomic: enum weir_stop_phase; NONE: not asked for yet */
+};
+
 struct weir__run_queue {
     uint32_t head, tail;
     size_t count;
@@ -233,9 +241,12 @@ struct weir_loop {
     /* mail from other threads */
     struct weir__post *inbox; /* atomic; CLOSED when the loop is gone */
     struct weir__post *inbox_rest;
-    int senders;           /* atomic: inside a push or wake */
-    int asleep;            /* atomic */
-    int refs;              /* atomic */
+    int senders;    /* atomic: inside a push or wake */
+    int asleep;     /* atomic */
+    int refs;       /* atomic */
+    int stop_phase; /* atomic: enum weir_stop_phase; written by the loop's thread */
+    struct weir__stop_step stop_steps[3];
+    struct weir__list stop_waiters;
     size_t external_count; /* jobs and the like that will post: the loop is not deadlocked */
 
     /* accounting */
@@ -513,6 +524,10 @@ void weir__sched_run_batch(weir_loop *loop);
 void weir__sched_abort_wait(weir_loop *loop, weir_task *task);
 void weir__remote_drain(weir_loop *loop);
 void weir__remote_close(weir_loop *loop);
+/* Any thread. */
+bool weir__core_has_ended(const weir_loop *loop);
+/* The loop's thread: as weir_remote_stop(), at once. */
+void weir__core_stop(weir_loop *loop, weir_stop_phase phase, const char *reason);
 /* 0, or -ESHUTDOWN: the post was not taken. Any thread. */
 int weir__core_post(weir_loop *loop, struct weir__post *post) WEIR_MUST_CHECK;
 

@@ -87,7 +87,7 @@ static bool news_may_come(const weir_loop *loop)
 {
     return loop->external_count > 0 || loop->backend->stats.rx_armed > 0 ||
            weir__backend_pending(loop->backend) ||
-           __atomic_load_n(&loop->refs, __ATOMIC_RELAXED) > 1;
+           __atomic_load_n(&loop->refs, __ATOMIC_ACQUIRE) > 1;
 }
 
 /* A test moves time, and nobody waits for an instant that has come. */
@@ -181,9 +181,10 @@ static void take_turn(weir_loop *loop)
 
 /* --- deadlock (Q5) ---------------------------------------------------------------------------- */
 
+/* Who gives its reference back may have posted just before: the mail is looked at after that. */
 static bool nothing_can_happen(weir_loop *loop)
 {
-    return !has_ready(loop) && !has_mail(loop) && !news_may_come(loop) &&
+    return !has_ready(loop) && !news_may_come(loop) && !has_mail(loop) &&
            (next_wake_ns(loop) == WEIR_NEVER || time_stands_still(loop));
 }
 
@@ -276,6 +277,7 @@ static int loop_open(const weir_run_options *options, struct weir__probe *probe,
     weir__list_init(&loop->groups);
     weir__list_init(&loop->ledger);
     weir__list_init(&loop->registered);
+    weir__list_init(&loop->stop_waiters);
     weir__stacks_init(&loop->stacks, stack_bytes_of(options));
     weir__fiber_init_thread(&loop->loop_fiber);
 

@@ -39,6 +39,11 @@ int weir__core_post(weir_loop *loop, struct weir__post *post)
     return 0;
 }
 
+bool weir__core_has_ended(const weir_loop *loop)
+{
+    return __atomic_load_n(&loop->inbox, __ATOMIC_SEQ_CST) == INBOX_CLOSED;
+}
+
 /* Takes everything that was pushed, oldest first, behind what an earlier turn left; NULL or the
  * mark of a closed inbox stays in its place. */
 static void collect(weir_loop *loop, struct weir__post *left_behind)

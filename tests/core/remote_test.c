@@ -65,7 +65,56 @@ static void *cancel_token(void *arg)
     return NULL;
 }
 
-IO_TEST(a_token_cancels_its_scope_from_another_thread) /* X3 */
+enum { SENDERS_IN_ORDER = 2, FROM_EACH = 1000 };
+
+/* One of a thousand posts of a sender; its number is its place in the sender's table. */
+struct ordered {
+    struct sender *sender;
+};
+struct sender {
+    weir_loop *loop;
+    struct ordered posts[FROM_EACH];
+    int next; /* the loop's thread only, as all below */
+    int out_of_order;
+};
+static struct sender senders[SENDERS_IN_ORDER];
+
+static void note_order(void *arg)
+{
+    struct ordered *ordered = arg;
+    struct sender *sender = ordered->sender;
+    sender->out_of_order += ordered != &sender->posts[sender->next];
+    sender->next++;
+}
+
+static void *send_a_thousand(void *arg)
+{
+    struct sender *sender = arg;
+    for (int i = 0; i < FROM_EACH; i++) {
+        sender->posts[i].sender = sender;
+        EXPECT_RC(0, weir_remote_post(sender->loop, note_order, &sender->posts[i]));
+    }
+    weir_loop_release(sender->loop);
+    return NULL;
+}
+
+IO_TEST(posts_of_two_senders_each_keep_their_order_and_run_once) /* X2, case 207 */
+{
+    struct weir__thread threads[SENDERS_IN_ORDER];
+    for (int i = 0; i < SENDERS_IN_ORDER; i++) {
+        senders[i] = (struct sender){.loop = weir_loop_retain_self()};
+        REQUIRE_RC(0, weir__base_thread_start(&threads[i], "sender", send_a_thousand, &senders[i]));
+    }
+    for (int i = 0; i < SENDERS_IN_ORDER; i++) {
+        while (senders[i].next < FROM_EACH)
+            REQUIRE_RC(0, weir_sleep(WEIR_MS));
+        weir__base_thread_join(&threads[i]);
+        EXPECT_EQ(FROM_EACH, senders[i].next);
+        EXPECT_EQ(0, senders[i].out_of_order);
+    }
+}
+
+IO_TEST(a_token_cancels_its_scope_from_another_thread) /* X2, X3, case 205 */
 {
     weir_scope scope = {0};
     EXPECT_RC(0, weir_scope_enter(&scope));
@@ -77,6 +126,7 @@ IO_TEST(a_token_cancels_its_scope_from_another_thread) /* X3 */
     weir_cancel_cause cause;
     EXPECT(weir_cancelled_because(&cause));
     EXPECT_EQ(WEIR_CANCEL_REMOTE, cause.kind);
+    EXPECT_STR("from elsewhere", cause.reason);
     EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&scope, -ECANCELED));
     weir__base_thread_join(&thread);
     EXPECT_RC(0, canceller.rc);
@@ -96,12 +146,26 @@ TASK_TEST(a_token_of_a_scope_that_has_ended_is_stale) /* X3 */
 }
 
 static weir_loop *kept;
+static weir_token *kept_token;
 
 static int keep_loop(void *arg)
 {
     (void)arg;
     kept = weir_loop_retain_self();
+    return weir_token_open(&kept_token);
+}
+
+static int never_run(void *arg)
+{
+    (void)arg;
+    EXPECT(false);
     return 0;
+}
+
+static void never_refused(void *arg, int rc)
+{
+    (void)arg, (void)rc;
+    EXPECT(false);
 }
 
 static void never(void *arg)
@@ -110,11 +174,16 @@ static void never(void *arg)
     EXPECT(false);
 }
 
-TEST(a_loop_that_has_ended_takes_no_posts) /* X2 */
+TEST(a_loop_that_has_ended_takes_nothing) /* X2, case 209 */
 {
     weir_run_options options = {.backend = "sim"};
     EXPECT_RC(0, weir__core_run(&options, keep_loop, NULL, false));
     EXPECT_RC(-ESHUTDOWN, weir_remote_post(kept, never, NULL));
+    EXPECT_RC(-ESHUTDOWN, weir_remote_spawn(kept, never_run, NULL, never_refused));
+    EXPECT_RC(-ESHUTDOWN, weir_remote_stop(kept, WEIR_STOP_CANCEL, NULL));
+    EXPECT_RC(-ESHUTDOWN, weir_remote_stop(kept, WEIR_STOP_CANCEL, NULL));
+    EXPECT_RC(-ESTALE, weir_token_cancel(kept_token, NULL));
+    weir_token_release(kept_token);
     weir_loop_release(kept);
 }
 
@@ -275,17 +344,24 @@ static int live_for_a_while(void *arg)
     weir__base_mutex_unlock(&shared.lock);
     int rc = 0;
     while (rc == 0 && __atomic_load_n(&run_count, __ATOMIC_RELAXED) < 1000)
-        rc = weir_yield(); /* X4: tasks get their turn */
-    return rc;
+        rc = weir_yield();        /* X4: tasks get their turn */
+    WEIR_TIMEOUT(rc, 5 * WEIR_MS) /* and so do deadlines */
+    {
+        while (rc == 0)
+            rc = weir_yield();
+    }
+    EXPECT_RC(-ETIME, rc);
+    return 0;
 }
 
-TEST(every_post_that_was_taken_runs_although_the_loop_ends_meanwhile) /* X2, X4, cases 208, 209 */
+TEST(every_post_that_was_taken_runs_although_the_loop_ends_meanwhile) /* X2, X4, case 208, case
+                                                                         209 */
 {
     enum { SENDERS = 2 };
     struct weir__thread threads[SENDERS];
     for (int i = 0; i < SENDERS; i++)
         REQUIRE_RC(0, weir__base_thread_start(&threads[i], "sender", post_until_shutdown, NULL));
-    weir_run_options options = {.backend = "sim"};
+    weir_run_options options = {.backend = "epoll"};
     EXPECT_RC(0, weir__core_run(&options, live_for_a_while, NULL, false));
     for (int i = 0; i < SENDERS; i++)
         weir__base_thread_join(&threads[i]);
