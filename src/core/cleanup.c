@@ -11,7 +11,9 @@
  *
  * Runs on  the task's own stack.
  * Holds    1. A scope has the flag DEFERS exactly while the list has an entry of it, or one runs.
- *          2. Failures that wait belong to the outermost of the scopes they could wait for.
+ *          2. Failures that wait belong to the outermost of the scopes they could wait for. A
+ *             deferred function is a world of its own: what waits inside it does so until it
+ *             returns.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -32,6 +34,10 @@ struct run {
     struct run *outer;
     weir_scope shield;
     bool cut_told;
+    /* Of the code that they follow; it goes on with them when they have run. */
+    struct weir__late late;
+    const weir_scope *late_at;
+    weir_failures *last_failures;
 };
 
 struct weir__cleanup {
@@ -39,7 +45,7 @@ struct weir__cleanup {
     struct run *run; /* the innermost */
     int64_t budget_ns;
     struct weir__late late;    /* waits for the end of late_at */
-    const weir_scope *late_at; /* a group's scope, or the task's bottom one */
+    const weir_scope *late_at; /* a group's scope, the task's bottom one, or a run's shield */
     bool finishing;
     bool came_well; /* until its cleanup failed */
 };
@@ -144,6 +150,14 @@ static int64_t deadline_of(const struct weir__cleanup *cleanup)
     return cleanup->budget_ns <= 0 ? 0 : weir__base_add_ns(weir_now(), cleanup->budget_ns);
 }
 
+static struct weir__late take_late(struct weir__cleanup *cleanup)
+{
+    struct weir__late late = cleanup->late;
+    cleanup->late = (struct weir__late){0};
+    cleanup->late_at = NULL;
+    return late;
+}
+
 /*
  * Runs what was deferred in `scope`, the task's innermost one. The words of the body's own failure
  * outlive them; when it had none (`came_well`), the words of their first failure stay.
@@ -156,7 +170,10 @@ static struct weir__late run_deferred(weir_loop *loop, weir_task *task, weir_sco
     struct weir__late late = {0};
     struct weir__detail *words = extra->detail;
     extra->detail = NULL;
-    struct run run = {.outer = cleanup->run};
+    struct run run = {.outer = cleanup->run, .late_at = cleanup->late_at};
+    run.late = take_late(cleanup);
+    run.last_failures = task->last_failures;
+    task->last_failures = NULL;
     cleanup->run = &run;
     weir__scope_begin(loop, task, &run.shield, WEIR__SCOPE_SHIELD | WEIR__SCOPE_TIMEOUT,
                       deadline_of(cleanup));
@@ -167,20 +184,26 @@ static struct weir__late run_deferred(weir_loop *loop, weir_task *task, weir_sco
         if (task->active != &run.shield)
             weir__task_close_left(loop, task, &run.shield);
         rc = judge(loop, task, &run, &call, rc);
-        if (rc == 0)
-            continue;
         bool first = late.code == 0;
-        weir__late_add(loop, &late, WEIR_FAILURE_DEFER, task, rc);
-        if (first && came_well) {
+        if (rc < 0)
+            weir__late_add(loop, &late, WEIR_FAILURE_DEFER, task, rc);
+        struct weir__late behind = take_late(cleanup);
+        if (behind.code != 0)
+            weir__late_join(&late, &behind);
+        if (rc < 0 && first && came_well) {
             weir__base_free(words);
             words = extra->detail;
             extra->detail = NULL;
         }
     }
+    weir__failure_settle_last(task);
     run.shield.weir__flags &= (uint8_t)~WEIR__SCOPE_DEFERS;
     weir_ignore(weir__scope_end(loop, task, &run.shield, 0, NULL), "0 stays 0");
     scope->weir__flags &= (uint8_t)~WEIR__SCOPE_DEFERS;
     cleanup->run = run.outer;
+    cleanup->late = run.late;
+    cleanup->late_at = run.late_at;
+    task->last_failures = run.last_failures;
     weir__base_free(extra->detail);
     extra->detail = words;
     return late;
@@ -188,10 +211,12 @@ static struct weir__late run_deferred(weir_loop *loop, weir_task *task, weir_sco
 
 /* --- where their failures go ------------------------------------------------------------------ */
 
-static const weir_scope *group_or_task_around(const weir_task *task)
+static const weir_scope *end_to_wait_for(const weir_task *task)
 {
     const weir_scope *scope = task->active;
-    while (!(scope->weir__flags & (WEIR__SCOPE_GROUP | WEIR__SCOPE_TASK)))
+    const struct run *run = task->extra->cleanup->run;
+    while (!(scope->weir__flags & (WEIR__SCOPE_GROUP | WEIR__SCOPE_TASK)) &&
+           (run == NULL || scope != &run->shield))
         scope = scope->weir__parent;
     return scope;
 }
@@ -201,14 +226,6 @@ static void keep_late(struct weir__cleanup *cleanup, const weir_scope *at, struc
     if (cleanup->late.code == 0)
         cleanup->late_at = at;
     weir__late_join(&cleanup->late, late);
-}
-
-static struct weir__late take_late(struct weir__cleanup *cleanup)
-{
-    struct weir__late late = cleanup->late;
-    cleanup->late = (struct weir__late){0};
-    cleanup->late_at = NULL;
-    return late;
 }
 
 void weir__cleanup_hand_in(weir_group *group, weir_task *task, const weir_scope *scope)
@@ -253,7 +270,7 @@ int weir__cleanup_end_scope(weir_loop *loop, weir_task *task, weir_scope *scope,
     if (late.code == 0)
         return left;
     if (left < 0) {
-        keep_late(task->extra->cleanup, group_or_task_around(task), &late);
+        keep_late(task->extra->cleanup, end_to_wait_for(task), &late);
         return left;
     }
     weir__late_return(loop, task, &late);

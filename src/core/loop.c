@@ -411,8 +411,8 @@ static void settle_root(weir_loop *loop, const struct main_call *call, bool repo
     if (root->first_code == 0)
         return;
     bool recorded = failures != NULL && failures->count > 0;
-    bool main_first = call->rc < 0 && (root->first_lost ? root->first_code == call->rc
-                                                        : failures->first->public.task == call->id);
+    bool main_first = call->rc == root->first_code &&
+                      (root->first_lost || failures->first->public.task == call->id);
     loop->failures_delivered += main_first;
     weir__failures_tell_lost(loop, NULL, root->lost_count + (root->first_lost && !main_first));
     if (recorded)

@@ -386,6 +386,103 @@ TASK_TEST(a_deferred_function_that_makes_up_a_cancellation_has_failed) /* I8 */
     EXPECT_EQ(1, findings[WEIR__FINDING_STRAY]);
 }
 
+/* --- a cleanup that fails by itself: found by the model (tests/core/model) -------------------- */
+
+static int close_a_failed_group(int code, int times)
+{
+    weir_group *group;
+    int rc = weir_group_open(&group, &(weir_group_options){.policy = WEIR_COLLECT_ALL});
+    for (int i = 0; i < times && rc == 0; i++)
+        rc = weir_spawn(group, just_return, JUST(code));
+    return weir_group_close(group, rc);
+}
+
+static int fails_and_does_not_care(void *arg)
+{
+    (void)arg;
+    EXPECT_RC(-ENOENT, close_a_failed_group(-ENOENT, 2));
+    return 0;
+}
+
+TASK_TEST(failures_that_a_deferred_function_does_not_look_at_are_reported) /* L2, F6 */
+{
+    count_findings();
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_spawn(group, just_return, JUST(-EIO)));
+    EXPECT_RC(0, weir_defer(fails_and_does_not_care, NULL));
+    EXPECT_RC(-EIO, weir_group_close(group, 0));
+    EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]);
+    weir_failures *failures = weir_failures_take();
+    EXPECT_EQ(1, weir_failures_count(failures));
+    weir_failures_free(failures);
+}
+
+static int fails_with_its_own_cleanup(void *arg)
+{
+    (void)arg;
+    weir_scope scope = {0};
+    int rc = weir_scope_enter(&scope);
+    if (rc == 0)
+        rc = weir_defer(fail_enospc, "x");
+    return weir_scope_leave(&scope, rc < 0 ? rc : -EIO);
+}
+
+TASK_TEST(the_cleanup_of_a_cleanup_is_recorded_behind_it) /* L2 */
+{
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_defer(fails_with_its_own_cleanup, NULL));
+    weir_failures *failures;
+    EXPECT_RC(-EIO, weir_group_close_failures(group, 0, &failures));
+    REQUIRE(weir_failures_count(failures) == 2);
+    EXPECT_RC(-EIO, weir_failures_at(failures, 0)->code);
+    EXPECT_RC(-ENOSPC, weir_failures_at(failures, 1)->code);
+    weir_failures_free(failures);
+}
+
+struct passes_on {
+    char unused;
+};
+static int passes_on(struct passes_on *a)
+{
+    (void)a;
+    weir_scope scope = {0};
+    int rc = weir_scope_enter(&scope);
+    if (rc == 0)
+        rc = weir_defer(fails_and_does_not_care, NULL);
+    if (rc == 0)
+        rc = close_a_failed_group(-EIO, 1);
+    return weir_scope_leave(&scope, rc);
+}
+
+TASK_TEST(the_causes_of_a_failure_outlive_the_cleanup_that_follows_it) /* F4, L2 */
+{
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, WEIR_SPAWN(group, passes_on, .unused = 0));
+    weir_failures *failures;
+    EXPECT_RC(-EIO, weir_group_close_failures(group, 0, &failures));
+    REQUIRE(weir_failures_count(failures) == 1);
+    EXPECT_EQ(1, weir_failures_count(weir_failures_at(failures, 0)->causes));
+    weir_failures_free(failures);
+}
+
+static int cancelled_main(void *arg)
+{
+    (void)arg;
+    int rc = weir_defer(fail_enospc, "x");
+    return rc < 0 ? rc : op(); /* for ever: a deadlock, and then cancelled */
+}
+
+TEST(a_cleanup_that_fails_in_a_cancelled_main_task_is_reported) /* L2, F6 */
+{
+    count_findings();
+    weir_run_options options = {.backend = "sim"};
+    EXPECT_RC(-EDEADLK, weir__core_run(&options, cancelled_main, NULL, false));
+    EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]);
+}
+
 /* --- edges ------------------------------------------------------------------------------------ */
 
 static int forced(void *arg)

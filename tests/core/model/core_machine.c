@@ -196,9 +196,20 @@ static int run_task(void *arg)
 
 static int spawn(int group, int task, const struct statement *s)
 {
-    weir_spawn_options options = {.nowait = s->nowait, .keep = s->keep, .handled = s->handled};
+    weir_spawn_options options = {
+        .nowait = s->nowait, .keep = s->keep, .handled = s->handled, .cleanup_ns = s->cleanup_ns};
     return weir_spawn_with(core.groups[group], &options, run_task, (void *)(intptr_t)task,
                            &core.tasks[task]);
+}
+
+static int run_deferred(void *arg)
+{
+    return play_deferred(task_of(weir_task_self()), (int)(intptr_t)arg);
+}
+
+static int defer(int by)
+{
+    return weir_defer(run_deferred, (void *)(intptr_t)by);
 }
 
 static int wait_task(int task, struct outcome_note *out_outcome)
@@ -316,6 +327,7 @@ const struct machine core_machine = {
     .open = open_group,
     .close = close_group,
     .spawn = spawn,
+    .defer = defer,
     .cancel_task = cancel_task,
     .wait_task = wait_task,
     .set_result = set_result,

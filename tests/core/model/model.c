@@ -16,6 +16,8 @@
 #include "core/stack.h"
 
 enum { ROOT = STATEMENTS_MAX, COUNT, MEMBERS_MAX = STATEMENTS_MAX };
+/* The shield in which the deferred functions of a scope run is named after that scope. */
+enum { SHIELD_OF = COUNT, SCOPES_MAX = 2 * COUNT };
 enum { BUDGET = 64, REFUSALS_TOLD = 64, STACK_BYTES = 512 * 1024 };
 enum level { FREE, CANCELLED, FORCED };
 enum goal { OPEN, WON, LOST }; /* of groups with the policies P3 to P5 */
@@ -80,6 +82,12 @@ struct task {
     int causes;         /* of that failure */
     int own_result;     /* the statement that set it, or NONE */
     int waiters[MEMBERS_MAX], waiter_count;
+    /* deferred functions, the latest last, and in which scope each was deferred */
+    int deferred[STATEMENTS_MAX], deferred_in[STATEMENTS_MAX], deferred_count;
+    int64_t cleanup_ns;
+    int late;       /* a set that waits for the end of a group or the task, or NONE */
+    int late_at;    /* whose end that is */
+    bool came_well; /* until its cleanup failed */
     /* its stack */
     void *sp;
     int32_t slot;
@@ -94,8 +102,8 @@ struct failure {
 struct set {
     struct failure failures[MEMBERS_MAX + 1];
     int count;
-    int code; /* what the close returned for it */
-    bool absorbed;
+    int code; /* what was returned for it */
+    bool absorbed, primary_only;
 };
 
 static struct {
@@ -104,7 +112,7 @@ static struct {
     struct report_counts *counts;
     int64_t now_ns, began_ns;
     int64_t arms;
-    struct scope scopes[COUNT];
+    struct scope scopes[SCOPES_MAX];
     struct group groups[COUNT];
     struct task tasks[STATEMENTS_MAX];
     struct set sets[COUNT];
@@ -569,7 +577,7 @@ static void drop_last_set(struct task *task)
     if (task->last_set == NONE)
         return;
     const struct set *set = &model.sets[task->last_set];
-    if (!set->absorbed && !model.groups[task->last_set].options->primary_only)
+    if (!set->absorbed && !set->primary_only)
         model.counts->failures += set->count - 1;
     task->last_set = NONE;
 }
@@ -590,17 +598,30 @@ static int message_of(const struct task *task, int code)
 }
 
 /* F1. */
-static void add_failure(int group, weir_failure_origin origin, int by, int code)
+static void add_record(int set, weir_failure_origin origin, int by, int code)
 {
     struct task *task = &model.tasks[by];
-    struct set *set = &model.sets[group];
+    struct set *s = &model.sets[set];
+    s->failures[s->count++] = (struct failure){.code = code,
+                                               .origin = (int)origin,
+                                               .task = by,
+                                               .message = message_of(task, code),
+                                               .causes = claim_causes(task, code)};
+}
+
+static void add_failure(int group, weir_failure_origin origin, int by, int code)
+{
     if (model.groups[group].first_code == 0)
         model.groups[group].first_code = code;
-    set->failures[set->count++] = (struct failure){.code = code,
-                                                   .origin = (int)origin,
-                                                   .task = by,
-                                                   .message = message_of(task, code),
-                                                   .causes = claim_causes(task, code)};
+    add_record(group, origin, by, code);
+}
+
+static void move_records(int to, int from)
+{
+    struct set *into = &model.sets[to], *out = &model.sets[from];
+    for (int i = 0; i < out->count; i++)
+        into->failures[into->count++] = out->failures[i];
+    out->count = 0;
 }
 
 static void list_failures(int of, int depth, struct failure_notes *notes)
@@ -723,7 +744,8 @@ static void add_task(int group, int at)
                                     .said_by = NONE,
                                     .last_set = NONE,
                                     .causes = NONE,
-                                    .own_result = NONE};
+                                    .own_result = NONE,
+                                    .late = NONE};
     model.scopes[at] =
         (struct scope){.active = true, .parent = group, .task = at, .deadline_ns = WEIR_NEVER};
     g->members[g->member_count++] = at;
@@ -751,6 +773,7 @@ static int spawn(int at, int task, const struct statement *s)
     add_task(at, task);
     model.tasks[task].kept = s->keep || s->handled;
     model.tasks[task].handled = s->handled;
+    model.tasks[task].cleanup_ns = s->cleanup_ns;
     return 0;
 }
 
@@ -920,32 +943,160 @@ static int settle_goal(struct group *group, int rc)
     return fail(group->cancelled_alone ? -ECHILD : -EINVAL, NONE);
 }
 
+/* --- deferred functions ----------------------------------------------------------------------- */
+
+static int defer(int by)
+{
+    struct task *task = self();
+    task->deferred[task->deferred_count] = by;
+    task->deferred_in[task->deferred_count++] = active_scope(task);
+    return 0;
+}
+
+static bool has_deferred(const struct task *task, int scope)
+{
+    return task->deferred_count > 0 && task->deferred_in[task->deferred_count - 1] == scope;
+}
+
+/* L3: one that was cut did as it was told; the first one cut by the budget is reported. */
+static int judge_deferred(int shield, bool *told, int rc)
+{
+    if (rc != -ECANCELED)
+        return rc < 0 ? rc : 0;
+    if (!is_cancelled(shield))
+        return stray();
+    model.counts->others += model.scopes[shield].level != FREE && !*told;
+    *told = true;
+    return 0;
+}
+
+/* L1: what was deferred in a scope, which is the innermost of the task and about to end. What fails
+ * is put into the set `scope`. The words of the body's failure stay; it had none when it came well,
+ * and then those of the first failure here stay. */
+static void run_deferred(int scope, bool came_well)
+{
+    struct task *task = self();
+    int shield = SHIELD_OF + scope, said_code = task->said_code, said_by = task->said_by;
+    int last_set = task->last_set, late = task->late, late_at = task->late_at;
+    bool told = false;
+    model.sets[scope] = (struct set){0};
+    task->last_set = task->late = NONE; /* what they do has nothing to do with the body's */
+    task->said_code = 0;
+    task->said_by = NONE;
+    model.scopes[shield] = (struct scope){.is_shield = true, .is_timeout = true};
+    push_scope(shield, model.current,
+               deadline_in(task->cleanup_ns == 0 ? 5 * WEIR_SEC : task->cleanup_ns));
+    while (has_deferred(task, scope) || has_deferred(task, shield)) {
+        int rc = play_deferred(model.current, task->deferred[--task->deferred_count]);
+        rc = judge_deferred(shield, &told, rc);
+        bool first = model.sets[scope].count == 0;
+        if (rc < 0)
+            add_record(scope, WEIR_FAILURE_DEFER, model.current, rc);
+        if (task->late != NONE)
+            move_records(scope, task->late);
+        task->late = NONE;
+        if (rc == 0 || !first || !came_well)
+            continue;
+        said_code = task->said_code;
+        said_by = task->said_by;
+        task->said_code = 0;
+        task->said_by = NONE;
+    }
+    drop_last_set(task);
+    pop_scope(shield, 0);
+    task->last_set = last_set;
+    task->late = late;
+    task->late_at = late_at;
+    task->said_code = said_code;
+    task->said_by = said_by;
+}
+
+/* L2: what follows another failure is recorded behind it, at the end of the group around. */
+static void keep_late(struct task *task, int set)
+{
+    if (task->late != NONE) {
+        move_records(task->late, set);
+        return;
+    }
+    int i = task->depth - 1;
+    while (i > 0 && !model.scopes[task->scopes[i]].is_group && task->scopes[i] < SHIELD_OF)
+        i--;
+    task->late = set;
+    task->late_at = task->scopes[i];
+}
+
+static bool has_late(const struct task *task, int scope)
+{
+    return task->late != NONE && task->late_at == scope;
+}
+
+static void hand_in_late(int group, struct task *task)
+{
+    struct group *g = &model.groups[group];
+    if (g->first_code == 0)
+        g->first_code = model.sets[task->late].failures[0].code;
+    move_records(group, task->late);
+    task->late = NONE;
+}
+
+/* The code of the first is what is returned. */
+static void return_set(struct task *task, int set)
+{
+    drop_last_set(task);
+    model.sets[set].code = model.sets[set].failures[0].code;
+    task->last_set = set;
+}
+
+static int leave(int scope, int rc)
+{
+    struct task *task = self();
+    if (!has_deferred(task, scope))
+        return pop_scope(scope, rc);
+    run_deferred(scope, rc >= 0);
+    rc = pop_scope(scope, rc);
+    if (model.sets[scope].count == 0)
+        return rc;
+    if (rc < 0) {
+        keep_late(task, scope);
+        return rc;
+    }
+    return_set(task, scope);
+    return model.sets[scope].code;
+}
+
 /* --- the end of a member ---------------------------------------------------------------------- */
 
-/* P1 to P5, P8: what it means for the others. */
+/* P1 to P5, P8, L2: what it means for the others. */
 static void judge_member(int at, weir_outcome_kind kind, int rc)
 {
     struct task *task = &model.tasks[at];
     struct group *group = &model.groups[task->group];
-    bool alone = false;
-    if (kind == WEIR_OUTCOME_FAILED && task->handled) {
+    bool alone = false, failed = kind == WEIR_OUTCOME_FAILED;
+    if (failed && task->handled && task->came_well) {
+        return_set(task, task->late);
+        task->late = NONE;
+    }
+    int first_code = group->first_code;
+    if (failed && task->handled) {
         task->failure_stays = true;
         task->causes = claim_causes(task, rc);
         group->cancelled_alone = true;
-    } else if (kind == WEIR_OUTCOME_FAILED) {
-        int first_code = group->first_code;
+    } else if (failed && !task->came_well) {
         add_failure(task->group, WEIR_FAILURE_CHILD, at, rc);
-        if (group->goal == WON)
-            group->first_code = first_code;
-    } else if (kind == WEIR_OUTCOME_CANCELLED) {
+    }
+    bool fails_group = (failed && !task->handled) || task->late != NONE;
+    if (task->late != NONE)
+        hand_in_late(task->group, task);
+    if (group->goal == WON)
+        group->first_code = first_code;
+    if (kind == WEIR_OUTCOME_CANCELLED) {
         alone = !is_cancelled(task->group);
         group->cancelled_alone |= alone;
         group->cancelled_count += !alone && group->goal == OPEN;
     }
     if (has_goal(group))
         judge_goal(task->group, kind, alone);
-    else if (kind == WEIR_OUTCOME_FAILED && !task->handled &&
-             group->options->policy == WEIR_FAIL_FAST)
+    else if (fails_group && group->options->policy == WEIR_FAIL_FAST)
         cancel_because(task->group, WEIR_CANCEL_SIBLING_FAILED, at, NONE);
 }
 
@@ -954,6 +1105,15 @@ static void end_task(int at, int rc)
 {
     struct task *task = &model.tasks[at];
     struct group *group = &model.groups[task->group];
+    if (has_deferred(task, at)) {
+        run_deferred(at, rc >= 0);
+        if (model.sets[at].count > 0)
+            keep_late(task, at);
+    }
+    if (rc >= 0 && task->late != NONE) { /* L2 */
+        task->came_well = true;
+        rc = model.sets[task->late].failures[0].code;
+    }
     if (rc == -ECANCELED && !is_cancelled(at))
         rc = stray();
     if (at == 0) {
@@ -995,6 +1155,21 @@ static int may_close(int at)
     return self()->group == at ? -EDEADLK : -EPERM;
 }
 
+/* G6, L2: rc, what waited for this, or both. */
+static void body_failed(int at, int rc)
+{
+    struct group *group = &model.groups[at];
+    if (group->goal == WON) /* what failed before is absorbed, this is not */
+        model.sets[at].count = 0;
+    if (rc < 0)
+        add_failure(at, WEIR_FAILURE_BODY, model.current, rc);
+    if (has_late(self(), at))
+        hand_in_late(at, self());
+    if (group->goal == OPEN)
+        group->goal = LOST;
+    cancel_because(at, WEIR_CANCEL_BODY_FAILED, model.current, NONE);
+}
+
 /* G6. */
 static int judge_body(int at, int rc)
 {
@@ -1005,13 +1180,7 @@ static int judge_body(int at, int rc)
         return -ECANCELED;
     if (rc == -ECANCELED)
         rc = stray();
-    struct group *group = &model.groups[at];
-    if (group->goal == WON) /* what failed before is absorbed, this is not */
-        model.sets[at].count = 0;
-    add_failure(at, WEIR_FAILURE_BODY, model.current, rc);
-    if (group->goal == OPEN)
-        group->goal = LOST;
-    cancel_because(at, WEIR_CANCEL_BODY_FAILED, model.current, NONE);
+    body_failed(at, rc);
     return rc;
 }
 
@@ -1027,6 +1196,24 @@ static void body_done(int at, int rc)
         decide(at, LOST);
 }
 
+/* L1: after the last member. */
+static void end_group_deferred(int at)
+{
+    struct group *group = &model.groups[at];
+    struct set before = model.sets[at];
+    run_deferred(at, group->first_code == 0);
+    struct set late = model.sets[at];
+    model.sets[at] = before;
+    if (late.count == 0)
+        return;
+    if (group->goal == WON)
+        model.sets[at].count = 0;
+    if (group->first_code == 0)
+        group->first_code = late.failures[0].code;
+    for (int i = 0; i < late.count; i++)
+        model.sets[at].failures[model.sets[at].count++] = late.failures[i];
+}
+
 /* G2, G5. */
 static int close_group(int at, int rc, struct failure_notes *out_notes)
 {
@@ -1035,6 +1222,8 @@ static int close_group(int at, int rc, struct failure_notes *out_notes)
         return allowed;
     struct group *group = &model.groups[at];
     rc = judge_body(at, rc);
+    if (has_late(self(), at))
+        body_failed(at, 0);
     drop_last_set(self());
     if (has_goal(group))
         body_done(at, rc);
@@ -1048,6 +1237,8 @@ static int close_group(int at, int rc, struct failure_notes *out_notes)
         self()->aborts = 0;
         block(WAITS_FOR_MEMBERS);
     }
+    if (has_deferred(self(), at))
+        end_group_deferred(at);
     for (int i = 0; i < group->kept_count; i++)
         release_record(group->kept[i]);
     if (has_goal(group))
@@ -1058,6 +1249,7 @@ static int close_group(int at, int rc, struct failure_notes *out_notes)
     struct set *set = &model.sets[at];
     set->code = group->first_code;
     set->absorbed = group->goal == WON;
+    set->primary_only = group->options->primary_only;
     if (out_notes != NULL)
         list_failures(at, 0, out_notes);
     else if (group->first_code != 0)
@@ -1086,7 +1278,7 @@ static int first_wait(void)
 static int first_deadline(void)
 {
     int first = NONE;
-    for (int i = 0; i < STATEMENTS_MAX; i++) {
+    for (int i = 0; i < SCOPES_MAX; i++) {
         const struct scope *s = &model.scopes[i], *f = &model.scopes[first == NONE ? 0 : first];
         if (!s->active || s->fired || s->deadline_ns == WEIR_NEVER)
             continue;
@@ -1209,6 +1401,10 @@ static int run(const struct program *program, int (*body)(int self), struct repo
     add_task(ROOT, 0);
     while (!model.main_ended)
         turn();
+    /* F6: of the main task's failures the run returns one. */
+    const struct set *set = &model.sets[ROOT];
+    bool returned = set->count > 0 && set->failures[0].code == model.main_rc;
+    out->failures += set->count - returned;
     return model.deadlocks > 0 ? -EDEADLK : model.main_rc;
 }
 
@@ -1226,13 +1422,14 @@ const struct machine model_machine = {
     .sleep = sleep_for,
     .wait = wait_for,
     .enter = enter,
-    .leave = pop_scope,
+    .leave = leave,
     .cancel = cancel,
     .force = force,
     .set_deadline = set_deadline,
     .open = open_group,
     .close = close_group,
     .spawn = spawn,
+    .defer = defer,
     .cancel_task = cancel_task,
     .wait_task = wait_task,
     .set_result = set_result,

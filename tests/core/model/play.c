@@ -136,7 +136,7 @@ static void ask(int self, int at)
 /* What the statement is about is not there: it does nothing. */
 static bool is_void(int self, const struct statement *s)
 {
-    if (s->verb < SPAWN || s->verb > CLOSE)
+    if (s->verb < SPAWN || s->verb > CLOSE || s->verb == DEFER)
         return false;
     if (s->target == NONE)
         return true;
@@ -197,6 +197,9 @@ static int run_statement(int self, int at)
     case SPAWN:
         rc = m->spawn(s->target, at, s);
         now.spawned[at] = rc == 0;
+        break;
+    case DEFER:
+        rc = m->defer(at);
         break;
     case CANCEL:
         m->cancel(s->target, at);
@@ -275,6 +278,14 @@ static int run_block(int self, int first)
     return rc;
 }
 
+int play_deferred(int self, int by)
+{
+    note(self, by, DEFERRED_BEGINS, 0);
+    int rc = run_block(self, now.program->statements[by].body);
+    note(self, by, DEFERRED_ENDS, rc);
+    return rc;
+}
+
 static int run_task(int self)
 {
     note(self, NONE, TASK_BEGINS, 0);
@@ -331,6 +342,12 @@ void print_event(const struct event *e)
     case OUTCOME:
         printf("statement %2d: task %d ended with %d of kind %d, message %d", e->statement,
                (int)e->more[1], e->value, (int)e->more[0], (int)e->more[2]);
+        break;
+    case DEFERRED_BEGINS:
+        printf("what statement %d deferred begins", e->statement);
+        break;
+    case DEFERRED_ENDS:
+        printf("what statement %d deferred returns %d", e->statement, e->value);
         break;
     case DESTROYED:
         printf("the result of statement %d is destroyed", e->statement);

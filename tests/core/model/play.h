@@ -19,10 +19,12 @@ enum event_kind {
     CONTEXT,   /* of ASK: value: cancelled; more: the cause */
     DEADLINE,  /* of ASK: value: unused; more: the nearest, in ns */
     OUTCOME,   /* of WAIT_TASK: value: the code; more: the rest of it */
-    DESTROYED, /* statement: whose result it is */
-    FAILURE,   /* of a set that was taken: value: the code; more: the record */
-    RUN_ENDS,  /* value: what the run returned */
-    REPORTS,   /* how many findings of each kind there were */
+    DEFERRED_BEGINS,
+    DEFERRED_ENDS, /* value: what the function returns */
+    DESTROYED,     /* statement: whose result it is */
+    FAILURE,       /* of a set that was taken: value: the code; more: the record */
+    RUN_ENDS,      /* value: what the run returned */
+    REPORTS,       /* how many findings of each kind there were */
     EVENT_KIND_COUNT
 };
 
@@ -96,6 +98,7 @@ struct machine {
     int (*open)(int group, const struct statement *s);
     int (*close)(int group, int rc, struct failure_notes *out_notes); /* NULL: they stay */
     int (*spawn)(int group, int task, const struct statement *s);
+    int (*defer)(int by); /* the machine calls play_deferred(self, by) */
     int (*cancel_task)(int task, int by);
     int (*wait_task)(int task, struct outcome_note *out_outcome);
     int (*set_result)(int by); /* the statement that set it is the result */
@@ -112,6 +115,8 @@ struct machine {
 extern const struct machine model_machine, core_machine;
 
 void play(const struct machine *machine, const struct program *program, struct trace *out_trace);
+/* For machines: runs what statement `by` of task `self` deferred. */
+int play_deferred(int self, int by);
 /* For machines: the result that statement `by` had set was destroyed. */
 void play_destroyed(int by);
 void print_event(const struct event *event);

@@ -71,8 +71,8 @@ static enum verb draw_verb(struct drawing *d, int parent, int depth)
                   {FAIL, 8},       {RETURN, 3},       {BURN, 1},         {SPIN, 1},
                   {WAIT_TASK, 8},  {TAKE_RESULT, 4},  {FORGET, 2},       {REQUESTED, 2},
                   {SET_RESULT, 6}, {TAKE_FAILURES, 4}};
-    static const uint8_t nodes[] = {GROUP, GROUP, GROUP,  GROUP,   SPAWN,   SPAWN,  SPAWN,
-                                    SPAWN, SCOPE, SHIELD, TIMEOUT, TIMEOUT, SHIELD, BLOCK};
+    static const uint8_t nodes[] = {GROUP, GROUP,  GROUP,   GROUP,   SPAWN,  SPAWN, SPAWN, SPAWN,
+                                    SCOPE, SHIELD, TIMEOUT, TIMEOUT, SHIELD, BLOCK, DEFER};
     bool opens_group = d->program->statements[parent].verb == GROUP;
     if (opens_group && depth < DEPTH_MAX && draw(d, 100) < 45)
         return SPAWN;
@@ -133,6 +133,7 @@ static void draw_fields(struct drawing *d, struct statement *s)
         s->nowait = one_in(d, 5);
         s->keep = one_in(d, 3);
         s->handled = one_in(d, 8);
+        s->cleanup_ns = one_in(d, 4) ? (one_in(d, 3) ? WEIR_FOREVER : draw_limit(d)) : 0;
         break;
     case SET_DEADLINE:
         s->ns = one_in(d, 8) ? WEIR_FOREVER : draw_limit(d);
@@ -148,7 +149,7 @@ static void draw_fields(struct drawing *d, struct statement *s)
             (uint8_t)(one_in(d, 2) ? 60 + draw(d, 6) : 1 + draw(d, 140)); /* around O9's 64 */
         break;
     case SPIN:
-        s->count = (uint8_t)(1 + draw(d, 80));
+        s->count = (uint8_t)(one_in(d, 2) ? 60 + draw(d, 8) : 1 + draw(d, 80)); /* C12 */
         break;
     default:
         break;
@@ -157,7 +158,8 @@ static void draw_fields(struct drawing *d, struct statement *s)
 
 static bool has_body(const struct statement *s)
 {
-    return s->verb == BLOCK || is_scope(s) || s->verb == GROUP || s->verb == SPAWN;
+    return s->verb == BLOCK || is_scope(s) || s->verb == GROUP || s->verb == SPAWN ||
+           s->verb == DEFER;
 }
 
 static int add_statement(struct drawing *d, int parent, enum verb verb, int depth)
@@ -283,11 +285,11 @@ static void print_ns(const char *what, int64_t ns)
 static void print_statement(const struct statement *s, int at)
 {
     static const char *const names[VERB_COUNT] = {
-        "nothing", "block",     "yield",        "check",       "sleep",      "op",
-        "hard",    "late",      "scope",        "timeout",     "shield",     "group",
-        "spawn",   "cancel",    "force",        "cancel_task", "wait_task",  "take_result",
-        "forget",  "requested", "set_deadline", "close",       "set_result", "take_failures",
-        "ask",     "fail",      "return",       "burn",        "spin"};
+        "nothing",       "block",  "yield",     "check",        "sleep",       "op",
+        "hard",          "late",   "scope",     "timeout",      "shield",      "group",
+        "spawn",         "defer",  "cancel",    "force",        "cancel_task", "wait_task",
+        "take_result",   "forget", "requested", "set_deadline", "close",       "set_result",
+        "take_failures", "ask",    "fail",      "return",       "burn",        "spin"};
     static const char *const policies[] = {"", " collect_all", " first_success", " first_done",
                                            " quorum"};
     printf("%d: %s", at, names[s->verb]);
@@ -297,6 +299,8 @@ static void print_statement(const struct statement *s, int at)
         print_ns("for", s->ns);
     if (s->verb == LATE)
         print_ns("later", s->later_ns);
+    if (s->cleanup_ns != 0)
+        print_ns("cleanup", s->cleanup_ns);
     if (s->code != 0)
         printf(" code=%d", s->code);
     if (s->count != 0)
@@ -356,7 +360,9 @@ static bool stop_at_errors(struct statement *s)
 
 static bool plain_options(struct statement *s)
 {
-    bool changes = s->nowait || s->keep || s->handled || s->primary_only || s->takes_failures;
+    bool changes = s->nowait || s->keep || s->handled || s->primary_only || s->takes_failures ||
+                   s->cleanup_ns != 0;
+    s->cleanup_ns = 0;
     s->nowait = s->keep = s->handled = s->primary_only = s->takes_failures = false;
     return changes;
 }

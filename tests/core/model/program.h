@@ -27,6 +27,7 @@ enum verb {
     SHIELD,       /* weir_shield_enter(ns), body, leave */
     GROUP,        /* weir_group_open(), body, close */
     SPAWN,        /* a task with this body, into the group `target` */
+    DEFER,        /* weir_defer(): the body runs when what is around ends */
     CANCEL,       /* the scope or group `target`, which may not have been entered yet */
     FORCE,        /* the same with level FORCE */
     CANCEL_TASK,  /* the task `target`, by its id */
@@ -64,6 +65,7 @@ struct statement {
     int16_t parent;
     int64_t ns; /* WEIR_FOREVER: for ever; GROUP: 0 is no limit */
     int64_t later_ns;
+    int64_t cleanup_ns; /* SPAWN: budget of its deferred functions; 0: the default */
 };
 
 struct program {
