@@ -53,11 +53,9 @@ static int pause_before_next(struct race *race, int64_t stagger_ns)
     int rc = weir__core_checkpoint();
     if (rc < 0)
         return rc;
-    int64_t at_ns =
-        stagger_ns == WEIR_FOREVER ? WEIR_NEVER : weir__base_add_ns(weir_now(), stagger_ns);
     race->paused = weir__core_task();
     race->alarm.fire = fire_pause;
-    weir__core_alarm_set(weir__loop, &race->alarm, at_ns);
+    weir__core_alarm_set(weir__loop, &race->alarm, weir__base_add_ns(weir_now(), stagger_ns));
     return weir__core_park(WEIR_WAIT_STAGGER, race, abort_pause);
 }
 

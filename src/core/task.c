@@ -301,7 +301,7 @@ static int check_group(weir_group *group, const weir_loop *loop)
         return -EPERM;
     if (!group->joined && group->scope.weir__effective < WEIR__LEVEL_CANCEL)
         return 0;
-    if (!group->joined && group->owner == loop->current) /* of one that has joined, it is a link */
+    if (group->owner == loop->current)
         group->body_refused = true;
     return -ESHUTDOWN;
 }

@@ -145,12 +145,15 @@ TASK_TEST(a_race_that_is_cut_from_outside_says_so) /* G5, C7, P3 */
 
 TASK_TEST(a_success_after_the_group_was_cancelled_is_a_success) /* T6, O4, P3 */
 {
-    weir_group *group = open_group(WEIR_FIRST_SUCCESS, 0);
-    EXPECT_RC(0, WEIR_SPAWN(group, op_for));
-    EXPECT_RC(0, WEIR_SPAWN(group, op_for, .when_cut = 5));
-    EXPECT_RC(0, weir_yield());
-    weir_group_cancel(group, "enough");
-    EXPECT_RC(0, weir_group_close(group, 0));
+    static const weir_policy policies[] = {WEIR_FIRST_SUCCESS, WEIR_FIRST_DONE};
+    for (int i = 0; i < 2; i++) {
+        weir_group *group = open_group(policies[i], 0);
+        EXPECT_RC(0, WEIR_SPAWN(group, op_for)); /* to be cut is not to have been done */
+        EXPECT_RC(0, WEIR_SPAWN(group, op_for, .when_cut = 5));
+        EXPECT_RC(0, weir_yield());
+        weir_group_cancel(group, "enough");
+        EXPECT_RC(0, weir_group_close(group, 0));
+    }
 }
 
 TASK_TEST(members_cancelled_alone_leave_a_hole_that_is_named) /* P3, G5, G7 */
@@ -271,7 +274,12 @@ TASK_TEST(a_body_that_fails_decides_before_a_winner_and_after_one) /* G5, G6, P3
     spawn_ending(group, 10, 0);
     EXPECT_RC(0, WEIR_SPAWN(group, op_for, .when_cut = -ENOSPC)); /* behind the winner */
     EXPECT_RC(-ECANCELED, op());
-    EXPECT_RC(-EINVAL, weir_group_close(group, -EINVAL));
+    weir_failures *failures;
+    EXPECT_RC(-EINVAL, weir_group_close_failures(group, -EINVAL, &failures));
+    REQUIRE(weir_failures_count(failures) == 2); /* what came before the winner explains nothing */
+    EXPECT_RC(-EINVAL, weir_failures_at(failures, 0)->code);
+    EXPECT_EQ(WEIR_FAILURE_BODY, weir_failures_at(failures, 0)->origin);
+    weir_failures_free(failures);
     expect_nothing_told();
     EXPECT_EQ(2, weir__core_loop()->failures_delivered);
     EXPECT_EQ(2, weir__core_loop()->failures_handled);
@@ -376,6 +384,23 @@ TASK_TEST(a_quorum_counts_on_whoever_is_in_line_for_a_place) /* P5, G10 */
     EXPECT_RC(0, weir_group_close(group, 0)); /* one lives, two are in line */
     EXPECT_RC(0, rc[0]);
     EXPECT_RC(-ESHUTDOWN, rc[1]); /* the second was enough */
+    EXPECT_RC(0, weir_group_close(strangers, 0));
+}
+
+TASK_TEST(a_quorum_counts_on_whoever_has_been_given_a_place) /* P5, G10 */
+{
+    weir_group *group = NULL;
+    weir_group_options options = {.policy = WEIR_QUORUM, .quorum = 2, .running_max = 2};
+    weir_group *strangers = open_group(WEIR_FAIL_FAST, 0);
+    EXPECT_RC(0, weir_group_open(&group, &options));
+    int rc = 1;
+    spawn_ending(group, 5, 0);
+    spawn_ending(group, 5, -EIO); /* ends when its neighbour's place is on its way to the
+                                     stranger */
+    EXPECT_RC(0, WEIR_SPAWN(strangers, one_more, .group = group, .rc = &rc));
+    EXPECT_RC(0, weir_yield());
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(0, rc);
     EXPECT_RC(0, weir_group_close(strangers, 0));
 }
 

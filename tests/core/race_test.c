@@ -656,3 +656,41 @@ TASK_TEST(a_map_that_collects_goes_on_after_failures) /* G10, P2, case 240 */
     EXPECT_EQ(WEIR_OUTCOME_CANCELLED, mapped.outcomes[ITEMS - 1].kind);
     EXPECT_EQ(0, mapped.running);
 }
+
+static int cancel_at_ten(void *arg)
+{
+    int64_t at_ns = weir_now() + 10 * WEIR_MS;
+    EXPECT_RC(0, weir_yield()); /* the item goes to sleep first, and ends first */
+    int rc = weir_sleep_until(at_ns);
+    weir_scope_cancel(arg, "in the turn in which a place came free");
+    return rc;
+}
+
+static int ten(void *arg)
+{
+    (void)arg;
+    return weir_sleep(10 * WEIR_MS);
+}
+
+static int cancel_when_a_place_is_free(weir_policy policy)
+{
+    weir_outcome outcomes[3];
+    weir_scope scope = {0};
+    weir_group *group = NULL;
+    EXPECT_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_scope_enter(&scope));
+    weir_map_options options = {.policy = policy, .running_max = 1};
+    EXPECT_RC(0, weir_spawn(group, cancel_at_ten, &scope));
+    int rc = weir_map(&options, ten, outcomes, 0, 3, outcomes);
+    EXPECT_EQ(WEIR_OUTCOME_OK, outcomes[0].kind);
+    EXPECT_EQ(WEIR_OUTCOME_CANCELLED, outcomes[1].kind);
+    EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&scope, rc));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    return rc;
+}
+
+TASK_TEST(a_map_that_is_cancelled_with_a_place_in_hand_is_cut) /* G3, G6, G10, O4 */
+{
+    EXPECT_RC(-ECANCELED, cancel_when_a_place_is_free(WEIR_FAIL_FAST));
+    EXPECT_RC(-ECANCELED, cancel_when_a_place_is_free(WEIR_COLLECT_ALL));
+}
