@@ -154,6 +154,7 @@ struct weir__backend {
      */
     int wakes_expected;
     bool idle_forever;
+    int waiting; /* atomic, for a watchdog: in the kernel, or at rest until a wake; nothing runs */
 };
 
 /*
@@ -219,6 +220,15 @@ static inline void weir__backend_forget_fd(struct weir__backend *backend, int fd
 static inline bool weir__backend_pending(struct weir__backend *backend)
 {
     return backend->table->pending(backend);
+}
+/* Kept by the backends: a turn begins; a wait that may last begins or ends. */
+static inline void weir__backend_count_turn(struct weir__backend *backend)
+{
+    __atomic_store_n(&backend->stats.turns, backend->stats.turns + 1, __ATOMIC_RELAXED);
+}
+static inline void weir__backend_set_waiting(struct weir__backend *backend, int waiting)
+{
+    __atomic_store_n(&backend->waiting, waiting, __ATOMIC_RELAXED);
 }
 /*
  * One turn: hand all submissions to the kernel, wait up to timeout_ns (0: do not wait,

@@ -471,12 +471,14 @@ static bool must_not_wait(struct epoll *epoll)
 static void epoll_turn(struct weir__backend *backend, int64_t timeout_ns)
 {
     struct epoll *epoll = epoll_of(backend);
-    backend->stats.turns++;
+    weir__backend_count_turn(backend);
 
     if (timeout_ns < 0 || must_not_wait(epoll))
         timeout_ns = 0;
+    weir__backend_set_waiting(backend, timeout_ns != 0);
     int count = weir__sys_epoll_wait(epoll->epoll_fd, epoll->events, EVENTS_MAX,
                                      timeout_ns == WEIR_FOREVER ? -1 : timeout_ns);
+    weir__backend_set_waiting(backend, 0);
     weir__backend_take_wake(backend);
     for (int i = 0; i < count; i++)
         take_event(epoll, &epoll->events[i]);

@@ -81,16 +81,18 @@ static bool sim_pending(struct weir__backend *backend)
 
 static void wait_for_wake(struct sim *sim)
 {
+    weir__backend_set_waiting(&sim->base, 1);
     weir__base_mutex_lock(&sim->mutex);
     while (!weir__backend_take_wake(&sim->base))
         weir__base_cond_wait(&sim->woken, &sim->mutex);
     weir__base_mutex_unlock(&sim->mutex);
+    weir__backend_set_waiting(&sim->base, 0);
 }
 
 static void sim_turn(struct weir__backend *backend, int64_t timeout_ns)
 {
     struct sim *sim = sim_of(backend);
-    backend->stats.turns++;
+    weir__backend_count_turn(backend);
     backend->idle_forever = false;
 
     bool due = weir__report_due(&sim->report);

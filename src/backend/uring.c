@@ -568,7 +568,7 @@ static void harvest(struct uring *uring)
 static void uring_turn(struct weir__backend *backend, int64_t timeout_ns)
 {
     struct uring *uring = uring_of(backend);
-    backend->stats.turns++;
+    weir__backend_count_turn(backend);
 
     bool more = true;
     for (int round = 0; more && round < ROUNDS_MAX; round++) {
@@ -576,7 +576,9 @@ static void uring_turn(struct weir__backend *backend, int64_t timeout_ns)
         bool wait = round == 0 && timeout_ns > 0 && !must_not_wait(uring);
         more = false;
         if (wait || has_submissions(uring) || kernel_calls(uring)) {
+            weir__backend_set_waiting(backend, wait);
             enter(uring, wait ? timeout_ns : 0);
+            weir__backend_set_waiting(backend, 0);
             // Asked now: what becomes ready while we harvest is for the next turn.
             more = kernel_calls(uring);
         }

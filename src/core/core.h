@@ -196,8 +196,6 @@ struct weir__run_queue {
 
 enum { WEIR__ARG_CLASSES = 4 }; /* 64, 128, 256, 512 bytes */
 
-enum weir__loop_phase { WEIR__LOOP_TURNING, WEIR__LOOP_WAITING, WEIR__LOOP_STEPPING };
-
 struct weir_loop {
     /* hot */
     weir_task *current;
@@ -235,7 +233,7 @@ struct weir_loop {
 
     /* progress, read by the watchdog's thread (atomic, relaxed) */
     uint64_t step_count;
-    int phase;
+    int closing; /* its tasks have ended: what blocks now is meant to */
     int tid;
 
     /* mail from other threads */

@@ -66,19 +66,12 @@ static bool has_mail(const weir_loop *loop)
     return loop->inbox_rest != NULL || __atomic_load_n(&loop->inbox, __ATOMIC_SEQ_CST) != NULL;
 }
 
-static void set_phase(weir_loop *loop, enum weir__loop_phase phase)
-{
-    __atomic_store_n(&loop->phase, (int)phase, __ATOMIC_RELAXED);
-}
-
 static void wait_for_news(weir_loop *loop, int64_t timeout_ns)
 {
     __atomic_store_n(&loop->asleep, 1, __ATOMIC_SEQ_CST);
     if (timeout_ns < 0 || has_mail(loop)) /* a sender that saw us awake did not wake us */
         timeout_ns = 0;
-    set_phase(loop, WEIR__LOOP_WAITING);
     weir__backend_turn(loop->backend, timeout_ns);
-    set_phase(loop, WEIR__LOOP_TURNING);
     __atomic_store_n(&loop->asleep, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -174,9 +167,7 @@ static void take_turn(weir_loop *loop)
     wake_sleepers(loop);
     weir__remote_drain(loop);
     fire_deadlines(loop);
-    set_phase(loop, WEIR__LOOP_STEPPING);
     weir__sched_run_batch(loop);
-    set_phase(loop, WEIR__LOOP_TURNING);
 }
 
 /* --- deadlock (Q5) ---------------------------------------------------------------------------- */
@@ -363,6 +354,7 @@ static void free_groups(weir_loop *loop)
 
 static void loop_close(weir_loop *loop)
 {
+    __atomic_store_n(&loop->closing, 1, __ATOMIC_RELAXED);
     for (size_t i = 0; i < sizeof local_clear / sizeof local_clear[0]; i++) {
         void (*clear)(void *local) = __atomic_load_n(&local_clear[i], __ATOMIC_ACQUIRE);
         if (loop->locals[i] != NULL && clear != NULL)

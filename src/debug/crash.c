@@ -12,13 +12,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/sys.h"
 #include "core/task.h"
 #include "debug/debug.h"
 
-enum { ALT_STACK_BYTES = 64 * 1024, FRAMES_MAX = 24 };
+enum {
+    ALT_STACK_BYTES = 64 * 1024,
+    FRAMES_MAX = 24,
+    PATIENCE_MS = 5000, /* with a report that somebody else writes */
+};
 
 static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 static struct sigaction before[sizeof deadly / sizeof deadly[0]];
@@ -100,11 +105,26 @@ static void report(int signal_number, const siginfo_t *info)
     say_symbols(frames, count);
 }
 
+/* The first thread to come reports; a crash inside its report must not report again. Another thread
+ * that crashes meanwhile would end the process in the middle of it: it waits to be ended. */
+static bool may_report(void)
+{
+    static int reporter; /* atomic: a thread's id */
+    int nobody = 0, self = weir__sys_gettid();
+    if (__atomic_compare_exchange_n(&reporter, &nobody, self, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST))
+        return true;
+    for (int i = 0; nobody != self && i < PATIENCE_MS; i++) {
+        struct timespec pause = {0, 1000000};
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 static void on_deadly(int signal_number, siginfo_t *info, void *context)
 {
     (void)context;
-    static int reporting; /* a crash inside the report must not report again */
-    if (__atomic_exchange_n(&reporting, 1, __ATOMIC_SEQ_CST) == 0)
+    if (may_report())
         report(signal_number, info);
     for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++)
         if (deadly[i] == signal_number)

@@ -37,6 +37,9 @@ struct weir__calls {
 void weir__debug_append_caller(struct weir__buffer *out, const struct weir__calls *calls);
 /* The same as a line `  at        place`; nothing when all are in weir's own code. */
 void weir__debug_append_caller_line(struct weir__buffer *out, const struct weir__calls *calls);
+/* Whether the code that a return address, or that of an interrupted instruction, lies in is weir's.
+ * Looks names up. */
+bool weir__debug_is_ours(const void *address);
 /* Copies text to out with every mark replaced: by names, which is not for a task's stack, or by the
  * bare address. Not in a signal handler. */
 void weir__debug_resolve(struct weir__buffer *out, const char *text, size_t size, bool with_names);

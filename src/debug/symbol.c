@@ -159,7 +159,7 @@ static const char *file_of(Dwarf_Addr at)
     return line == NULL ? NULL : dw.lineinfo(line, NULL, NULL, NULL, NULL, NULL);
 }
 
-static bool is_ours(const void *address)
+bool weir__debug_is_ours(const void *address)
 {
     weir__base_mutex_lock(&lock);
     const char *file = file_of((Dwarf_Addr)(uintptr_t)address - 1);
@@ -215,7 +215,7 @@ void weir__debug_symbols_close(void)
 
 #else
 
-static bool is_ours(const void *address)
+bool weir__debug_is_ours(const void *address)
 {
     return is_in_library_of_ours(address);
 }
@@ -291,7 +291,7 @@ static bool read_mark(const char *mark, const char *mark_end, struct weir__calls
 static void append_caller(struct weir__buffer *out, const struct weir__calls *calls, bool line)
 {
     size_t i = 0;
-    while (i < calls->count && is_ours(calls->addresses[i]))
+    while (i < calls->count && weir__debug_is_ours(calls->addresses[i]))
         i++;
     if (i == calls->count && (line || i == 0))
         return;

@@ -1,11 +1,12 @@
 /*
- * watchdog.c - sees a step that holds its loop, while it still holds it
+ * watchdog.c - sees a step or a callback that holds its loop, while it still holds it
  *
- * A thread looks at each loop's step counter every quarter of the limit. When the counter has not
- * moved for the limit and the loop is inside a step, it asks the loop's thread, by signal, to note
- * its task and its call stack; the handler does nothing else. Names are looked up here, and the
- * report goes out at once; when the loop moves on, how long it took follows. A step that was only
- * waiting for a CPU is the machine's doing, and not told.
+ * A thread looks at each loop's counters of steps and turns every quarter of the limit. When they
+ * have not moved for the limit and the loop does not wait for news, something on it runs or blocks:
+ * a task, or a callback outside tasks (a post, an alarm, an event of a connection). The loop's
+ * thread is asked, by signal, to note its task and its call stack; the handler does nothing else.
+ * Names are looked up here, and the report goes out at once; when the loop moves on, how long it
+ * took follows. A step that was only waiting for a CPU is the machine's doing, and not told.
  *
  * Runs on  a thread of its own, and for the sample in a signal handler on the loop's thread.
  * Costs    nothing on the loop's path but the counter it keeps anyway.
@@ -21,6 +22,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/str.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "core/task.h"
@@ -53,10 +55,11 @@ static struct {
 /* One loop, as this thread saw it last. */
 struct watched {
     weir_loop *loop;
-    uint64_t step_count;
+    uint64_t progress; /* its steps and turns */
     int64_t since_ns;
     int64_t cpu_ns;      /* its thread's, at since_ns */
-    unsigned looks;      /* that found the same step */
+    int64_t waited_ns;   /* its thread, for a CPU: when the same step was seen again */
+    unsigned looks;      /* that found the same step or callback */
     int64_t reported_ns; /* 0: not reported */
     char who[96];
 };
@@ -73,7 +76,7 @@ static struct {
     struct watched watched[LOOPS_MAX];
     size_t watched_count;
     struct {
-        weir_task_fn *fn;
+        const void *what;
         int64_t told_ns;
         uint64_t count;
     } known[KNOWN_MAX];
@@ -130,37 +133,66 @@ static bool take_sample(int tid)
     return taken;
 }
 
-/* R of /proc: the thread runs, or would if it had a CPU. */
-static bool is_runnable(int tid)
+/* What /proc says of a thread; empty when it says nothing. */
+static void read_of_thread(int tid, const char *file, char *out, size_t size)
 {
-    char path[64], text[256];
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    char path[64];
+    out[0] = '\0';
+    snprintf(path, sizeof path, "/proc/self/task/%d/%s", tid, file);
     int fd = weir__sys_open(path, O_RDONLY, 0);
     if (fd < 0)
-        return false;
-    ssize_t size = weir__sys_read(fd, text, sizeof text - 1);
+        return;
+    ssize_t got = weir__sys_read(fd, out, size - 1);
     weir__sys_close(fd);
-    if (size <= 0)
-        return false;
-    text[size] = '\0';
+    out[got < 0 ? 0 : got] = '\0';
+}
+
+/* R: the thread runs, or would if it had a CPU. */
+static bool is_runnable(int tid)
+{
+    char text[256];
+    read_of_thread(tid, "stat", text, sizeof text);
     const char *name_end = strrchr(text, ')'); /* the name may hold anything */
     return name_end != NULL && strncmp(name_end, ") R", 3) == 0;
 }
 
-/* The step did not hold the loop: the machine did not let it run (F22: told apart from code). */
-static bool lost_to_host(const struct watched *watched, int64_t now_ns, int64_t limit_ns)
+/* How long it has waited for a CPU; a wait that still lasts is not in it. 0 where the kernel does
+ * not count. */
+static int64_t waited_for_cpu(int tid)
 {
-    int64_t used_ns = weir__base_thread_cpu_now(watched->loop->tid) - watched->cpu_ns;
-    return used_ns < limit_ns && used_ns < (now_ns - watched->since_ns) / 2 &&
-           is_runnable(watched->loop->tid);
+    char text[96];
+    read_of_thread(tid, "schedstat", text, sizeof text); /* running, waiting, how often */
+    const char *second = strchr(text, ' ');
+    const char *end = second == NULL ? NULL : strchr(second + 1, ' ');
+    uint64_t waited_ns = 0;
+    if (end == NULL || weir__str_parse_uint(weir__str_of(second + 1, (size_t)(end - second - 1)),
+                                            INT64_MAX, &waited_ns) < 0)
+        return 0;
+    return (int64_t)waited_ns;
 }
 
-/* The same function that stalls again and again is told once a minute, with a count. */
-static bool worth_telling(weir_task_fn *fn, int64_t now_ns, uint64_t *out_count)
+/*
+ * The machine did not let the step run (F22: told apart from code). Either waits for a CPU that are
+ * over explain it; or it has not used the limit, and is in such a wait now. The second may also be
+ * a step that blocked before and runs at this moment: it is told a few looks later, when it blocks
+ * again or has run for the limit.
+ */
+static bool lost_to_host(const struct watched *watched, int64_t now_ns, int64_t limit_ns)
+{
+    int tid = watched->loop->tid;
+    int64_t waited_ns = waited_for_cpu(tid) - watched->waited_ns;
+    if (now_ns - watched->since_ns - waited_ns < limit_ns)
+        return true;
+    int64_t used_ns = weir__base_thread_cpu_now(tid) - watched->cpu_ns;
+    return used_ns < limit_ns && is_runnable(tid);
+}
+
+/* What stalls again and again is told once a minute, with a count. */
+static bool worth_telling(const void *what, int64_t now_ns, uint64_t *out_count)
 {
     size_t free_slot = 0;
     for (size_t i = 0; i < KNOWN_MAX; i++) {
-        if (dog.known[i].fn == fn) {
+        if (dog.known[i].what == what) {
             *out_count = ++dog.known[i].count;
             if (now_ns - dog.known[i].told_ns < REPEAT_AFTER)
                 return false;
@@ -170,16 +202,21 @@ static bool worth_telling(weir_task_fn *fn, int64_t now_ns, uint64_t *out_count)
         if (dog.known[i].told_ns < dog.known[free_slot].told_ns)
             free_slot = i;
     }
-    dog.known[free_slot].fn = fn;
+    dog.known[free_slot].what = what;
     dog.known[free_slot].told_ns = now_ns;
     *out_count = dog.known[free_slot].count = 1;
     return true;
 }
 
+/* The first frames are the handler and the return from the signal. */
+static int first_frame(void)
+{
+    return sample.frame_count > 2 ? 2 : 0;
+}
+
 static void append_stack(struct weir__buffer *out)
 {
-    /* The first frames are the handler and the return from the signal. */
-    int first = sample.frame_count > 2 ? 2 : 0;
+    int first = first_frame();
     for (int i = first; i < sample.frame_count; i++) {
         weir__buffer_append_str(out, i == first ? "  at        " : "            <- ");
         weir__debug_append_place(out, sample.frames[i], i > first);
@@ -187,10 +224,31 @@ static void append_stack(struct weir__buffer *out)
     }
 }
 
+/* Where in the program's own code a callback is that runs outside tasks: in the function that weir
+ * called. */
+static const void *callback_address(void)
+{
+    int first = first_frame(), i = first;
+    while (i < sample.frame_count && !weir__debug_is_ours(sample.frames[i]))
+        i++;
+    if (first == sample.frame_count)
+        return NULL;
+    return sample.frames[i == first || i == sample.frame_count ? first : i - 1];
+}
+
+/* What is told once a minute. */
+static const void *what_stalls(void)
+{
+    return sample.in_task ? (const void *)(uintptr_t)sample.fn : callback_address();
+}
+
 static void append_who(struct weir__buffer *out)
 {
     if (!sample.in_task) {
-        weir__buffer_append_str(out, "no task (a callback of the loop)");
+        const void *address = callback_address();
+        weir__buffer_append_str(out, address == NULL ? "a callback" : "callback ");
+        if (address != NULL)
+            weir__debug_append_function(out, address);
         return;
     }
     if (sample.name != NULL)
@@ -206,7 +264,7 @@ static void report_stall(struct watched *watched, int64_t now_ns)
     __atomic_fetch_add(&stall_count, 1, __ATOMIC_RELAXED);
     bool sampled = take_sample(watched->loop->tid);
     uint64_t count = 1;
-    if (!worth_telling(sampled ? sample.fn : NULL, now_ns, &count)) {
+    if (!worth_telling(sampled ? what_stalls() : NULL, now_ns, &count)) {
         watched->who[0] = '\0';
         return;
     }
@@ -270,19 +328,22 @@ static void look_at(weir_loop *loop, void *arg)
         watched = &dog.watched[dog.watched_count++];
         *watched = (struct watched){.loop = loop, .since_ns = now_ns};
     }
-    uint64_t step_count = __atomic_load_n(&loop->step_count, __ATOMIC_RELAXED);
-    bool stepping = __atomic_load_n(&loop->phase, __ATOMIC_RELAXED) == WEIR__LOOP_STEPPING;
-    if (step_count != watched->step_count || !stepping) {
+    uint64_t progress = __atomic_load_n(&loop->step_count, __ATOMIC_RELAXED) +
+                        __atomic_load_n(&loop->backend->stats.turns, __ATOMIC_RELAXED);
+    bool idle = __atomic_load_n(&loop->backend->waiting, __ATOMIC_RELAXED) != 0 ||
+                __atomic_load_n(&loop->closing, __ATOMIC_RELAXED) != 0;
+    if (progress != watched->progress || idle) {
         if (watched->reported_ns != 0)
             report_end(watched, now_ns);
         watched->reported_ns = 0;
-        watched->step_count = step_count;
+        watched->progress = progress;
         watched->since_ns = now_ns;
         watched->cpu_ns = weir__base_thread_cpu_now(loop->tid);
         watched->looks = 0;
         return;
     }
-    watched->looks++;
+    if (++watched->looks == 1) /* not earlier: of steps that end in time nothing is read */
+        watched->waited_ns = waited_for_cpu(loop->tid);
     int64_t limit_ns = __atomic_load_n(&step_limit_ns, __ATOMIC_RELAXED);
     if (limit_ns == 0)
         limit_ns = STEP_LIMIT_DEFAULT;

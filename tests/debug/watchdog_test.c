@@ -2,16 +2,14 @@
  * watchdog_test.c - the reporting thread comes and goes with the runs, and reports survive without
  * it
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <weir/debug.h>
 #include <weir/weir.h>
 
 #include "base/fault.h"
 #include "base/thread.h"
+#include "tests/debug/program.h"
 #include "tests/support/test.h"
 
 static int return_zero(void *arg)
@@ -53,30 +51,19 @@ static int return_from_block(void *arg)
     return rc;
 }
 
+static void refuse_threads(void)
+{
+    setenv("WEIR_BACKEND", "sim", 1);
+    weir__base_fault_arm(WEIR__FAULT_THREAD, 1, -EAGAIN, true);
+}
+
 TEST(a_finding_is_told_when_there_is_no_thread_to_tell_it)
 {
-    int pipe_fds[2];
-    REQUIRE(pipe(pipe_fds) == 0);
-    pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        dup2(pipe_fds[1], 2);
-        setenv("WEIR_BACKEND", "sim", 1);
-        weir__base_fault_arm(WEIR__FAULT_THREAD, 1, -EAGAIN, true);
-        exit(weir_run(return_from_block, NULL));
-    }
-    close(pipe_fds[1]);
-    static char said[16384];
-    size_t size = 0;
-    ssize_t n;
-    while (size < sizeof said - 1 &&
-           (n = read(pipe_fds[0], said + size, sizeof said - 1 - size)) > 0)
-        size += (size_t)n;
-    close(pipe_fds[0]);
-    int status = 0;
-    waitpid(child, &status, 0);
-    EXPECT_CONTAINS("no watchdog", said);
-    EXPECT_CONTAINS("W311", said);
-    EXPECT_CONTAINS("0x", said);
-    EXPECT(memchr(said, 1, size) == NULL); /* no mark is left in it */
+    static struct said said;
+    run_program_prepared(refuse_threads, return_from_block, &said);
+    EXPECT_CONTAINS("no watchdog", said.text);
+    EXPECT_CONTAINS("W311", said.text);
+    EXPECT_CONTAINS("0x", said.text);
+    EXPECT(memchr(said.text, 1, said.size) == NULL); /* no mark is left in it */
+    EXPECT(memchr(said.text, 2, said.size) == NULL);
 }
