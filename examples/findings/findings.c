@@ -1,8 +1,8 @@
 /*
  * findings.c - mistakes, one at a time, for docs/diagnosis.md
  *
- * usage: findings lost | misnested | forgotten | entered | swallowed | cleanup | stray | deadlock
- *                 | crash
+ * usage: findings lost | misnested | forgotten | entered | kept | swallowed | cleanup | stray |
+ *        deadlock | crossed | crash
  */
 #include <signal.h>
 #include <string.h>
@@ -49,6 +49,25 @@ static int entered(void)
 {
     weir_scope scope = {0};
     return weir_timeout_enter(&scope, 1 * WEIR_SEC);
+}
+
+/* W205: a task that ends with a lock. */
+static int lock_and_go(void *arg)
+{
+    int rc = weir_mutex_lock(arg);
+    return rc < 0 ? rc : weir_yield();
+}
+static int kept(void)
+{
+    static weir_mutex mutex;
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    if (rc < 0)
+        return rc;
+    rc = weir_group_close(group, weir_spawn(group, lock_and_go, &mutex));
+    if (rc == 0 && weir_mutex_lock(&mutex) == -EOWNERDEAD)
+        rc = weir_mutex_unlock(&mutex);
+    return rc;
 }
 
 /* W304: a loop that does not look at what it is given. */
@@ -108,14 +127,45 @@ static int deadlock(void)
     return weir_event_wait(&never);
 }
 
+/* W601: two tasks that lock the same two mutexes, each in an order of its own. */
+struct lock_both {
+    weir_mutex *first, *second;
+};
+static int lock_both(struct lock_both *a)
+{
+    int rc = weir_mutex_lock(a->first);
+    if (rc < 0)
+        return rc;
+    rc = weir_sleep(10 * WEIR_MS);
+    if (rc == 0)
+        rc = weir_mutex_lock(a->second);
+    if (rc == 0)
+        rc = weir_mutex_unlock(a->second);
+    weir_mutex_unlock(a->first);
+    return rc;
+}
+static int crossed(void)
+{
+    static weir_mutex one, two;
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    if (rc < 0)
+        return rc;
+    rc = WEIR_SPAWN(group, lock_both, .first = &one, .second = &two);
+    if (rc == 0)
+        rc = WEIR_SPAWN(group, lock_both, .first = &two, .second = &one);
+    return weir_group_close(group, rc);
+}
+
 static int app(void *arg)
 {
     static const struct {
         const char *name;
         int (*make)(void);
     } mistakes[] = {{"lost", lost},       {"misnested", misnested}, {"forgotten", forgotten},
-                    {"entered", entered}, {"swallowed", swallowed}, {"cleanup", cleanup},
-                    {"stray", stray},     {"deadlock", deadlock}};
+                    {"entered", entered}, {"kept", kept},           {"swallowed", swallowed},
+                    {"cleanup", cleanup}, {"stray", stray},         {"deadlock", deadlock},
+                    {"crossed", crossed}};
     for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++)
         if (strcmp(arg, mistakes[i].name) == 0)
             return mistakes[i].make();

@@ -54,10 +54,19 @@ enum weir_wait_kind {
     WEIR_WAIT_BYTES, /* from a peer */
     WEIR_WAIT_JOB,   /* on an executor's thread */
     WEIR_WAIT_EVENT,
+    WEIR_WAIT_SHARED_EVENT,
     WEIR_WAIT_SEMAPHORE,
     WEIR_WAIT_MUTEX,
+    WEIR_WAIT_RWLOCK,
+    WEIR_WAIT_CONDITION,
+    WEIR_WAIT_BARRIER,
     WEIR_WAIT_CHANNEL,
     WEIR_WAIT_STAGGER, /* between two starts of a race */
+    WEIR_WAIT_SHARED_CHANNEL,
+    WEIR_WAIT_SELECT, /* the first of several */
+    WEIR_WAIT_FUTURE,
+    WEIR_WAIT_LIMITER,
+    WEIR_WAIT_CONN, /* a place in a pool of connections */
     WEIR_WAIT_OTHER,
     WEIR_WAIT_KIND_COUNT
 };
@@ -256,6 +265,7 @@ struct weir_loop {
     uint64_t strays_count, swallows_count;
     uint32_t group_number;
     uint64_t shuffle_state;
+    uint64_t choice_state; /* who is chosen among equals */
     int deadlock_rc;
     bool forced;
     bool stack_full_told;
@@ -263,7 +273,8 @@ struct weir_loop {
 
     void *free_args[WEIR__ARG_CLASSES];
     weir_group *free_groups;
-    uint16_t id; /* in task ids; not 0 */
+    uint16_t id;     /* in task ids; not 0 */
+    uint32_t number; /* from 1; of no other loop of this process */
     const char *name;
     char backend_note[256];       /* why not io_uring, or empty */
     struct weir__list registered; /* in the process's list of loops */
@@ -346,7 +357,7 @@ struct weir__waiter {
     weir_task *task;
 };
 /* Park at the end of a list; wake with weir__core_wake_first(). Aborts by leaving the list. */
-int weir__core_park_in(struct weir__list *waiters, enum weir_wait_kind kind, const void *shown);
+int weir__core_park_in(struct weir__list *waiters, enum weir_wait_kind kind);
 /* Wakes the first waiter with result; false when there is none. */
 bool weir__core_wake_first(struct weir__list *waiters, int result);
 

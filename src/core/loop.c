@@ -263,7 +263,7 @@ static int loop_open(const weir_run_options *options, struct weir__probe *probe,
     loop->refs = 1;
     loop->probe = probe;
     loop->name = options->name == NULL ? "main" : options->name;
-    loop->shuffle_state = options->shuffle_seed;
+    loop->shuffle_state = loop->choice_state = options->shuffle_seed;
     loop->batch = loop->ready = (struct weir__run_queue){WEIR__NO_TASK, WEIR__NO_TASK, 0};
     weir__list_init(&loop->groups);
     weir__list_init(&loop->ledger);

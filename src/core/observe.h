@@ -21,6 +21,8 @@ enum weir__finding_kind {
     WEIR__FINDING_LEFT_OPEN,     /* `what` was not closed at the end of a run; `address` opened
                                     it */
     WEIR__FINDING_CLEANUP,       /* a deferred function was cut: its budget is used up */
+    WEIR__FINDING_LOCK,          /* a lock and a task that holds it no more, or never did */
+    WEIR__FINDING_STRANGER,      /* something of one loop was used on another */
     WEIR__FINDING_KIND_COUNT
 };
 
@@ -48,6 +50,26 @@ void weir__core_each_loop(void (*fn)(weir_loop *loop, void *arg), void *arg);
 /* Calls fn for each live task of a loop. On the loop's thread, or while the loop stands still. */
 void weir__core_each_task(weir_loop *loop, void (*fn)(weir_task *task, void *arg), void *arg);
 const char *weir__core_wait_text(enum weir_wait_kind kind);
+
+/* What can be said of one task's wait, beside its kind and age. */
+struct weir__wait_facts {
+    char detail[96];      /* "3 of 5 are there"; may be empty */
+    const char *relation; /* "held by": what the task below is to it; NULL: nobody is named */
+    weir_task_id task;    /* the owner or counterpart, of this loop or another; may have ended */
+    int64_t since_ns;     /* 0: not known */
+    const void *address;  /* code of that task; may be NULL */
+};
+/* `object` is the one that was given to weir__core_park(). Fills in what it knows. */
+typedef void weir__wait_facts_fn(const void *object, struct weir__wait_facts *out);
+/* All waits of a kind belong to one room, which says here, before it parks, who can tell of
+ * them. */
+void weir__core_tell_waits(enum weir_wait_kind kind, weir__wait_facts_fn *fn);
+/* On the loop's thread, or while the loop stands still. */
+void weir__core_wait_facts(const weir_loop *loop, const weir_task *task,
+                           struct weir__wait_facts *out);
+
+/* Whether a loop with this number has not ended. Any thread; takes a lock. */
+bool weir__core_loop_lives(uint32_t number);
 
 /* Called by core when a loop begins and ends. */
 void weir__core_loop_started(weir_loop *loop);

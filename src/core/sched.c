@@ -401,12 +401,11 @@ static void abort_in_list(weir_task *task, void *object)
     weir__core_wake(task, -ECANCELED);
 }
 
-int weir__core_park_in(struct weir__list *waiters, enum weir_wait_kind kind, const void *shown)
+int weir__core_park_in(struct weir__list *waiters, enum weir_wait_kind kind)
 {
     weir_task *task = weir__loop->current;
     struct weir__waiter waiter = {.task = task};
     weir__list_append(waiters, &waiter.link);
-    (void)shown;
     return weir__core_park(kind, &waiter, abort_in_list);
 }
 

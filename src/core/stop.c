@@ -65,7 +65,7 @@ int weir_wait_stopping(void)
     if (rc < 0)
         return rc;
     if (weir__loop->stop_phase == WEIR_STOP_NONE)
-        return weir__core_park_in(&weir__loop->stop_waiters, WEIR_WAIT_OTHER, weir__loop);
+        return weir__core_park_in(&weir__loop->stop_waiters, WEIR_WAIT_OTHER);
     weir__core_completed_at_once();
     return 0;
 }

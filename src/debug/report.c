@@ -22,6 +22,7 @@ static const char *const codes[WEIR__FINDING_KIND_COUNT] = {
     [WEIR__FINDING_SWALLOWED] = "W304", [WEIR__FINDING_SCOPE_ESCAPED] = "W311",
     [WEIR__FINDING_MISNESTED] = "W204", [WEIR__FINDING_DEADLOCK] = "W601",
     [WEIR__FINDING_LEFT_OPEN] = "W401", [WEIR__FINDING_CLEANUP] = "W305",
+    [WEIR__FINDING_LOCK] = "W205",      [WEIR__FINDING_STRANGER] = "W206",
 };
 
 void weir__debug_append_task(struct weir__buffer *out, const weir_loop *loop, const weir_task *task)
@@ -183,6 +184,50 @@ static void append_failures(struct weir__buffer *out, const weir_failures *failu
 
 /* --- what a parked task waits for ------------------------------------------------------------- */
 
+static void append_age(struct weir__buffer *out, int64_t since_ns)
+{
+    weir__buffer_printf(out, " since %lld ms", (long long)((weir_now() - since_ns) / WEIR_MS));
+}
+
+static void append_task_by_id(struct weir__buffer *out, weir_loop *loop, weir_task_id id)
+{
+    const weir_task *task = weir__core_owns_id(loop, id) ? weir__core_task_by_id(loop, id) : NULL;
+    if (task != NULL) {
+        weir__debug_append_task(out, loop, task);
+        return;
+    }
+    weir__buffer_printf(out, "#%u.%u%s", (unsigned)(id & 0xffffff), (unsigned)(id >> 40),
+                        weir__core_owns_id(loop, id) ? ", which has ended" : " of another loop");
+}
+
+void weir__debug_append_wait(struct weir__buffer *out, weir_loop *loop, const weir_task *task)
+{
+    const struct weir__hot *hot = &loop->hot[task->index];
+    struct weir__wait_facts facts;
+    weir__core_wait_facts(loop, task, &facts);
+    weir__buffer_printf(out, " waits for %s",
+                        weir__core_wait_text((enum weir_wait_kind)hot->wait_kind));
+    if (facts.detail[0] != '\0')
+        weir__buffer_printf(out, " (%s)", facts.detail);
+    struct weir__calls calls;
+    weir__debug_calls_of(loop, task, &calls);
+    if (calls.count > 0) {
+        weir__buffer_append_str(out, " at ");
+        weir__debug_append_caller(out, &calls);
+    }
+    append_age(out, hot->since_ns);
+    if (facts.relation == NULL || facts.task == 0)
+        return;
+    weir__buffer_printf(out, ", %s ", facts.relation);
+    append_task_by_id(out, loop, facts.task);
+    if (facts.address != NULL) {
+        weir__buffer_append_str(out, " at ");
+        weir__debug_append_place(out, facts.address, true);
+    }
+    if (facts.since_ns != 0)
+        append_age(out, facts.since_ns);
+}
+
 struct listing {
     struct weir__buffer *out;
     weir_loop *loop;
@@ -194,20 +239,12 @@ static void append_waiting_task(weir_task *task, void *arg)
     struct listing *listing = arg;
     if (listing->shown++ >= FAILURES_SHOWN)
         return;
-    const struct weir__hot *hot = &listing->loop->hot[task->index];
     weir__buffer_append_str(listing->out, "  task      ");
     weir__debug_append_task(listing->out, listing->loop, task);
-    weir__buffer_printf(listing->out, "%s waits for %s",
-                        weir__cleanup_finishing(task) ? ", finishing," : "",
-                        weir__core_wait_text((enum weir_wait_kind)hot->wait_kind));
-    struct weir__calls calls;
-    weir__debug_calls_of(listing->loop, task, &calls);
-    if (calls.count > 0) {
-        weir__buffer_append_str(listing->out, " at ");
-        weir__debug_append_caller(listing->out, &calls);
-    }
-    weir__buffer_printf(listing->out, " since %lld ms\n",
-                        (long long)((weir_now() - hot->since_ns) / WEIR_MS));
+    if (weir__cleanup_finishing(task))
+        weir__buffer_append_str(listing->out, ", finishing,");
+    weir__debug_append_wait(listing->out, listing->loop, task);
+    weir__buffer_append_char(listing->out, '\n');
 }
 
 void weir__debug_append_tasks(struct weir__buffer *out, weir_loop *loop)
@@ -264,6 +301,14 @@ static void append_body(struct weir__buffer *out, const struct weir__finding *fi
         weir__debug_append_function(out, finding->address);
         weir__buffer_append_char(out, '\n');
         break;
+    case WEIR__FINDING_LOCK:
+        append_address(out, "locked", finding->address);
+        break;
+    case WEIR__FINDING_STRANGER:
+        weir__buffer_printf(out, "  here      %s\n",
+                            loop == NULL ? "a thread without a loop" : loop->name);
+        append_address(out, "at", finding->address);
+        break;
     default:
         append_address(out, "at", finding->address);
         break;
@@ -311,8 +356,9 @@ void weir__debug_report(const struct weir__finding *finding)
     weir__debug_say(&text);
     weir__buffer_deinit(&text);
     /* Misuse: with WEIR_DEBUG=1 the process ends where it happens, for the debugger to look at. */
-    bool misuse =
-        finding->kind == WEIR__FINDING_MISNESTED || finding->kind == WEIR__FINDING_SCOPE_ESCAPED;
+    bool misuse = finding->kind == WEIR__FINDING_MISNESTED ||
+                  finding->kind == WEIR__FINDING_SCOPE_ESCAPED ||
+                  finding->kind == WEIR__FINDING_LOCK || finding->kind == WEIR__FINDING_STRANGER;
     if (finding->fatal || (misuse && weir__debug_on())) {
         weir__debug_say_flush();
         weir_log_flush();

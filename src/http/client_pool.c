@@ -142,7 +142,7 @@ static int wait_in_line(weir_http_client *client, struct weir__origin *origin,
     struct place_waiter waiter = {.task = weir__core_task(), .origin = origin};
     weir__list_append(&client->waiters, &waiter.link);
     client->stats.waiting++;
-    rc = weir__core_park(WEIR_WAIT_SEMAPHORE, &waiter, leave_line);
+    rc = weir__core_park(WEIR_WAIT_CONN, &waiter, leave_line);
     if (rc < 0) {
         client->stats.waiting--;
         return weir__core_cancelled_result(weir__core_task());

@@ -464,7 +464,7 @@ static int wait_for_room(weir_http_server *server)
         close_oldest(server);
         int rc = weir__core_checkpoint();
         if (rc == 0)
-            rc = weir__core_park_in(&server->room_waiters, WEIR_WAIT_OTHER, server);
+            rc = weir__core_park_in(&server->room_waiters, WEIR_WAIT_OTHER);
         if (rc < 0)
             return rc;
     }
@@ -632,7 +632,7 @@ int weir_http_server_wait_idle(weir_http_server *server)
     if (rc == 0 && server->working_count == 0)
         weir__core_completed_at_once();
     while (rc == 0 && server->working_count > 0)
-        rc = weir__core_park_in(&server->quiet_waiters, WEIR_WAIT_OTHER, server);
+        rc = weir__core_park_in(&server->quiet_waiters, WEIR_WAIT_OTHER);
     server->user_count--;
     free_when_unused(server);
     return rc;

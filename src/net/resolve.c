@@ -452,7 +452,7 @@ static int wait_for_answer(struct question *question, struct weir__net_answer *o
     question->users++;
     int rc = weir_timeout_enter(&limit, weir__net_resolve_ns);
     if (rc == 0) {
-        rc = weir__core_park_in(&question->waiters, WEIR_WAIT_JOB, question);
+        rc = weir__core_park_in(&question->waiters, WEIR_WAIT_JOB);
         rc = weir_scope_leave(&limit, rc);
     }
     if (rc == 0)

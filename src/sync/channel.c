@@ -1,123 +1,105 @@
 /*
- * channel.c - a bounded queue of items between tasks
- *
- * Items lie in a ring. A receiver that waits lends the address its item is to go to, a sender that
- * waits lends the address of its item: an item passes in one copy, at the moment of the match, and
- * both sides are woken with it done. So neither can be cancelled half-way.
- *
- * Runs on  the loop that the channel belongs to.
- * Holds    1. Receivers wait only while it is empty and no sender waits.
- *          2. Senders wait only while it is full (a rendezvous always is).
- *          3. Nobody waits on a closed channel, and nobody touches it after being woken: it may be
- *             freed by then.
+ * channel.c - see channel.h
  */
+#include "sync/channel.h"
+
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "sync/waiting.h"
 
-enum { CAPACITY_DEFAULT = 64 };
-
-struct weir_channel {
-    struct weir__list senders;
-    struct weir__list receivers;
-    void (*drop)(void *item);
-    size_t item_bytes;
-    size_t capacity;
-    size_t first; // index of the oldest item
-    size_t count;
-    bool closed;
-    _Alignas(max_align_t) char items[];
-};
-
-/* One that waits; `item` is where its item comes from or goes to. */
-struct side {
-    struct weir__list link;
-    weir_task *task;
-    void *item;
-};
+static const char stranger[] = "a channel of another loop was used; nothing was changed";
 
 int weir_channel_new(const weir_channel_options *options, weir_channel **out_channel)
 {
-    static const weir_channel_options defaults;
-    if (options == NULL)
-        options = &defaults;
-    size_t item_bytes = options->item_bytes == 0 ? sizeof(void *) : options->item_bytes;
-    size_t capacity = options->capacity == 0 ? CAPACITY_DEFAULT : options->capacity;
-    if (options->rendezvous)
-        capacity = 0;
-    if (capacity == WEIR_UNLIMITED)
-        return -EINVAL;
-    size_t bytes;
-    if (__builtin_mul_overflow(item_bytes, capacity, &bytes) ||
-        __builtin_add_overflow(bytes, sizeof(weir_channel), &bytes))
-        return -ENOMEM;
-    weir_channel *channel = weir__base_alloc(bytes);
-    if (channel == NULL)
-        return -ENOMEM;
-    *channel =
-        (weir_channel){.item_bytes = item_bytes, .capacity = capacity, .drop = options->drop};
+    void *object;
+    int rc = weir__ring_alloc(options, sizeof(weir_channel), offsetof(weir_channel, ring), &object);
+    if (rc < 0)
+        return rc;
+    weir_channel *channel = object;
+    channel->drop = options == NULL ? NULL : options->drop;
     weir__list_init(&channel->senders);
     weir__list_init(&channel->receivers);
     *out_channel = channel;
     return 0;
 }
 
-static void *slot(weir_channel *channel, size_t index)
+bool weir__channel_can_send(const weir_channel *channel)
 {
-    size_t position = channel->first + index;
-    if (position >= channel->capacity)
-        position -= channel->capacity;
-    return channel->items + position * channel->item_bytes;
+    return channel->closed || !weir__list_empty(&channel->receivers) ||
+           !weir__ring_full(&channel->ring);
 }
 
-static void push(weir_channel *channel, const void *item)
+bool weir__channel_can_recv(const weir_channel *channel)
 {
-    memcpy(slot(channel, channel->count), item, channel->item_bytes);
-    channel->count++;
+    return channel->closed || channel->ring.count > 0 || !weir__list_empty(&channel->senders);
 }
 
-static void pop(weir_channel *channel, void *out_item)
+static weir_task_id id_of(const weir_task *task)
 {
-    memcpy(out_item, slot(channel, 0), channel->item_bytes);
-    channel->first = channel->first + 1 == channel->capacity ? 0 : channel->first + 1;
-    channel->count--;
+    return weir__core_task_id(weir__core_loop(), task);
 }
 
-static struct side *take_first(struct weir__list *sides)
+int weir__channel_send_now(weir_channel *channel, const void *item)
 {
-    struct weir__list *node = weir__list_take_first(sides);
-    return node == NULL ? NULL : WEIR__CONTAINER(node, struct side, link);
+    if (channel->closed)
+        return -EPIPE;
+    struct weir__arm *receiver = weir__sync_take_first(&channel->receivers);
+    if (receiver != NULL) {
+        memcpy(receiver->item, item, channel->ring.item_bytes);
+        channel->received_by = id_of(receiver->task);
+        weir__sync_grant(receiver, 0);
+    } else if (weir__ring_full(&channel->ring)) {
+        return -EAGAIN;
+    } else {
+        weir__ring_push(&channel->ring, item);
+    }
+    channel->sent_by = weir_task_self();
+    return 0;
 }
 
-static void abort_wait(weir_task *task, void *object)
+int weir__channel_recv_now(weir_channel *channel, void *out_item)
 {
-    struct side *side = object;
-    weir__list_remove(&side->link);
-    weir__core_wake(task, -ECANCELED);
+    struct weir__arm *sender = weir__sync_take_first(&channel->senders);
+    if (channel->ring.count > 0) {
+        weir__ring_pop(&channel->ring, out_item);
+        if (sender != NULL)
+            weir__ring_push(&channel->ring, sender->item);
+    } else if (sender != NULL) {
+        memcpy(out_item, sender->item, channel->ring.item_bytes);
+    } else {
+        return channel->closed ? -EPIPE : -EAGAIN;
+    }
+    channel->received_by = weir_task_self();
+    if (sender != NULL) {
+        channel->sent_by = id_of(sender->task);
+        weir__sync_grant(sender, 0);
+    }
+    return 0;
 }
 
-static int wait_among(struct weir__list *sides, void *item)
+static void tell(const void *object, struct weir__wait_facts *out)
 {
-    struct side side = {.task = weir__core_task(), .item = item};
-    weir__list_append(sides, &side.link);
-    return weir__sync_result(weir__core_park(WEIR_WAIT_CHANNEL, &side, abort_wait));
+    const struct weir__arm *arm = object;
+    const weir_channel *channel = arm->object;
+    bool sends = !weir__list_empty(&channel->senders);
+    snprintf(out->detail, sizeof out->detail, "to %s; %zu of %zu items are in it",
+             sends ? "send" : "receive", channel->ring.count, channel->ring.capacity);
+    out->relation = sends ? "last received from by" : "last sent to by";
+    out->task = sends ? channel->received_by : channel->sent_by;
+}
+
+static int wait_among(weir_channel *channel, struct weir__list *sides, void *item)
+{
+    weir__core_tell_waits(WEIR_WAIT_CHANNEL, tell);
+    return weir__sync_wait(sides, WEIR_WAIT_CHANNEL, channel, item);
 }
 
 int weir_channel_try_send(weir_channel *channel, const void *item)
 {
-    if (channel->closed)
-        return -EPIPE;
-    struct side *receiver = take_first(&channel->receivers);
-    if (receiver != NULL) {
-        memcpy(receiver->item, item, channel->item_bytes);
-        weir__core_wake(receiver->task, 0);
-        return 0;
-    }
-    if (channel->count == channel->capacity)
-        return -EAGAIN;
-    push(channel, item);
-    return 0;
+    if (!weir__sync_at_home(&channel->home))
+        return weir__sync_stranger(stranger, __builtin_return_address(0));
+    return weir__channel_send_now(channel, item);
 }
 
 int weir_channel_send(weir_channel *channel, const void *item)
@@ -125,28 +107,20 @@ int weir_channel_send(weir_channel *channel, const void *item)
     int rc = weir__core_checkpoint();
     if (rc < 0)
         return rc;
-    rc = weir_channel_try_send(channel, item);
-    if (rc == -EAGAIN)
-        return wait_among(&channel->senders, (void *)(uintptr_t)item); // only read
+    if (!weir__sync_at_home(&channel->home))
+        return weir__sync_stranger(stranger, __builtin_return_address(0));
+    rc = weir__channel_send_now(channel, item);
+    if (rc == -EAGAIN) // the item is only read
+        return wait_among(channel, &channel->senders, (void *)(uintptr_t)item);
     weir__core_completed_at_once();
     return rc;
 }
 
 int weir_channel_try_recv(weir_channel *channel, void *out_item)
 {
-    struct side *sender = take_first(&channel->senders);
-    if (channel->count > 0) {
-        pop(channel, out_item);
-        if (sender != NULL)
-            push(channel, sender->item);
-    } else if (sender != NULL) {
-        memcpy(out_item, sender->item, channel->item_bytes);
-    } else {
-        return channel->closed ? -EPIPE : -EAGAIN;
-    }
-    if (sender != NULL)
-        weir__core_wake(sender->task, 0);
-    return 0;
+    if (!weir__sync_at_home(&channel->home))
+        return weir__sync_stranger(stranger, __builtin_return_address(0));
+    return weir__channel_recv_now(channel, out_item);
 }
 
 int weir_channel_recv(weir_channel *channel, void *out_item)
@@ -154,38 +128,53 @@ int weir_channel_recv(weir_channel *channel, void *out_item)
     int rc = weir__core_checkpoint();
     if (rc < 0)
         return rc;
-    rc = weir_channel_try_recv(channel, out_item);
+    if (!weir__sync_at_home(&channel->home))
+        return weir__sync_stranger(stranger, __builtin_return_address(0));
+    rc = weir__channel_recv_now(channel, out_item);
     if (rc == -EAGAIN)
-        return wait_among(&channel->receivers, out_item);
+        return wait_among(channel, &channel->receivers, out_item);
     weir__core_completed_at_once();
     return rc;
 }
 
 static void turn_away(struct weir__list *sides)
 {
-    struct side *side;
-    while ((side = take_first(sides)) != NULL)
-        weir__core_wake(side->task, -EPIPE);
+    struct weir__arm *side;
+    while ((side = weir__sync_take_first(sides)) != NULL)
+        weir__sync_grant(side, -EPIPE);
 }
 
-void weir_channel_close(weir_channel *channel)
+static void close_here(weir_channel *channel)
 {
     channel->closed = true;
     turn_away(&channel->senders);
     turn_away(&channel->receivers);
 }
 
+int weir_channel_close(weir_channel *channel)
+{
+    if (!weir__sync_at_home(&channel->home))
+        return weir__sync_stranger(stranger, __builtin_return_address(0));
+    close_here(channel);
+    return 0;
+}
+
 void weir_channel_free(weir_channel *channel)
 {
     if (channel == NULL)
         return;
-    weir_channel_close(channel);
-    for (size_t i = 0; channel->drop != NULL && i < channel->count; i++)
-        channel->drop(slot(channel, i));
+    if (!weir__sync_at_home(&channel->home)) {
+        weir_ignore(weir__sync_stranger("a channel of another loop was to be freed; it was left",
+                                        __builtin_return_address(0)),
+                    "it is reported; there is nobody to return it to");
+        return;
+    }
+    close_here(channel);
+    weir__ring_drop(&channel->ring, channel->drop);
     weir__base_free(channel);
 }
 
 size_t weir_channel_count(const weir_channel *channel)
 {
-    return channel->count;
+    return channel->ring.count;
 }

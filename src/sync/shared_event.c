@@ -12,6 +12,8 @@
  *          2. A node under way keeps its task parked, and so its loop alive, until the mail is
  *             read.
  */
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "base/thread.h"
 #include "sync/waiting.h"
@@ -21,6 +23,7 @@ struct weir_shared_event {
     int refs;       // atomic
     struct weir__mutex lock;
     struct weir__list waiters;
+    weir_task_id posted_by; // last, under the lock; 0: a thread without a loop
 };
 
 struct shared_waiter {
@@ -29,6 +32,7 @@ struct shared_waiter {
     weir_shared_event *event;
     weir_loop *loop;
     weir_task *task;
+    uint64_t seen;
 };
 
 int weir_shared_event_new(weir_shared_event **out_event)
@@ -71,6 +75,7 @@ void weir_shared_event_post(weir_shared_event *event)
 {
     weir__base_mutex_lock(&event->lock);
     __atomic_store_n(&event->count, event->count + 1, __ATOMIC_RELEASE);
+    event->posted_by = weir_task_self();
     struct weir__list *node;
     while ((node = weir__list_take_first(&event->waiters)) != NULL) {
         struct shared_waiter *waiter = WEIR__CONTAINER(node, struct shared_waiter, link);
@@ -79,6 +84,17 @@ void weir_shared_event_post(weir_shared_event *event)
                     "its task is parked, so its loop is there");
     }
     weir__base_mutex_unlock(&event->lock);
+}
+
+static void tell(const void *object, struct weir__wait_facts *out)
+{
+    const struct shared_waiter *waiter = object;
+    weir__base_mutex_lock(&waiter->event->lock);
+    snprintf(out->detail, sizeof out->detail, "to be posted more than %llu times",
+             (unsigned long long)waiter->seen);
+    out->relation = "last posted by";
+    out->task = waiter->event->posted_by;
+    weir__base_mutex_unlock(&waiter->event->lock);
 }
 
 static void abort_wait(weir_task *task, void *object)
@@ -110,14 +126,15 @@ int weir_shared_event_wait(weir_shared_event *event, uint64_t seen, uint64_t *ou
     if (rc < 0)
         return rc;
     struct shared_waiter waiter = {
-        .post.run = wake_waiter, .event = event, .task = weir__core_task()};
+        .post.run = wake_waiter, .event = event, .task = weir__core_task(), .seen = seen};
     bool at_once = weir_shared_event_count(event) != seen;
     if (!at_once) {
         // A reference says that somebody outside may reach this loop: it is idle, not deadlocked.
         waiter.loop = weir_loop_retain_self();
         bool waits = enter(&waiter, seen);
+        weir__core_tell_waits(WEIR_WAIT_SHARED_EVENT, tell);
         if (waits)
-            rc = weir__sync_result(weir__core_park(WEIR_WAIT_EVENT, &waiter, abort_wait));
+            rc = weir__sync_result(weir__core_park(WEIR_WAIT_SHARED_EVENT, &waiter, abort_wait));
         weir_loop_release(waiter.loop);
         at_once = !waits;
     }

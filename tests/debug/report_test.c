@@ -397,7 +397,8 @@ TEST(a_deadlock_names_the_lines_that_wait_and_not_weirs_own) /* Q5 */
 {
     run_program(lock_up, &said);
     EXPECT_CONTAINS("W601", said.text);
-    EXPECT_CONTAINS("waits for an event at wait_for_nobody debug/report_test.c:", said.text);
+    EXPECT_CONTAINS("waits for an event (never set) at wait_for_nobody debug/report_test.c:",
+                    said.text);
     EXPECT_CONTAINS("waits for a mutex at stuck debug/report_test.c:", said.text);
     EXPECT(strstr(said.text, "weir__core_park") == NULL);
 }
