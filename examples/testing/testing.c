@@ -1,7 +1,7 @@
 /*
  * testing.c - tests of a small program of tasks, for docs/testing.md
  *
- * usage: testing timeout | byhand | seeds | everywhere | forgets
+ * usage: testing timeout | byhand | seeds | everywhere | forgets | bytes
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,6 +128,24 @@ static int forgets_its_file(void *arg)
     return rc < 0 ? rc : weir_file_close(file); /* the mistake */
 }
 
+static int forgets_its_bytes(void *arg)
+{
+    weir_bytes bytes;
+    int rc = weir_file_read_all(arg, 0, &bytes);
+    if (rc == 0)
+        rc = weir_sleep(1 * WEIR_MS);
+    if (rc < 0)
+        return rc; /* the mistake, when the sleep was cancelled */
+    weir_bytes_free(&bytes);
+    return 0;
+}
+
+static int test_bytes(void)
+{
+    return weir_test_cancel_everywhere(forgets_its_bytes, path,
+                                       &(weir_test_options){.name = "bytes", .backend = "epoll"});
+}
+
 static int test_forgets(void)
 {
     return weir_test_cancel_everywhere(forgets_its_file, path,
@@ -139,11 +157,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(void);
-    } tests[] = {{"timeout", test_timeout},
-                 {"byhand", test_by_hand},
-                 {"seeds", test_seeds},
-                 {"everywhere", test_everywhere},
-                 {"forgets", test_forgets}};
+    } tests[] = {{"timeout", test_timeout},       {"byhand", test_by_hand},  {"seeds", test_seeds},
+                 {"everywhere", test_everywhere}, {"forgets", test_forgets}, {"bytes", test_bytes}};
     for (size_t i = 0; argc == 2 && i < sizeof tests / sizeof tests[0]; i++) {
         if (strcmp(argv[1], tests[i].name) != 0)
             continue;
@@ -151,6 +166,6 @@ int main(int argc, char **argv)
         printf("%s\n", rc == 0 ? "passed" : weir_code_name(rc));
         return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
-    fprintf(stderr, "usage: testing timeout | byhand | seeds | everywhere | forgets\n");
+    fprintf(stderr, "usage: testing timeout | byhand | seeds | everywhere | forgets | bytes\n");
     return 64;
 }

@@ -30,25 +30,45 @@ static bool refused(size_t bytes)
     return weir__base_fault(WEIR__FAULT_ALLOC) != 0 || bytes > PTRDIFF_MAX;
 }
 
-static void *count_allocated(void *memory)
+static const struct weir__alloc_watch *watch; /* atomic */
+
+void weir__base_alloc_watch(const struct weir__alloc_watch *by)
 {
-    if (memory != NULL)
-        __atomic_fetch_add(&counters.allocated, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&watch, by, __ATOMIC_RELEASE);
+}
+
+static void *count_allocated(void *memory, size_t bytes)
+{
+    if (memory == NULL)
+        return NULL;
+    __atomic_fetch_add(&counters.allocated, 1, __ATOMIC_RELAXED);
+    const struct weir__alloc_watch *by = __atomic_load_n(&watch, __ATOMIC_ACQUIRE);
+    if (__builtin_expect(by != NULL, 0))
+        by->allocated(memory, bytes);
     return memory;
+}
+
+/* Before it is freed: another thread may get it next. */
+static void count_freed(const void *memory)
+{
+    __atomic_fetch_add(&counters.freed, 1, __ATOMIC_RELAXED);
+    const struct weir__alloc_watch *by = __atomic_load_n(&watch, __ATOMIC_ACQUIRE);
+    if (__builtin_expect(by != NULL, 0))
+        by->freed(memory);
 }
 
 void *weir__base_alloc(size_t bytes)
 {
     if (refused(bytes))
         return NULL;
-    return count_allocated(malloc(bytes == 0 ? 1 : bytes));
+    return count_allocated(malloc(bytes == 0 ? 1 : bytes), bytes);
 }
 
 void *weir__base_alloc_zero(size_t bytes)
 {
     if (refused(bytes))
         return NULL;
-    return count_allocated(calloc(1, bytes == 0 ? 1 : bytes));
+    return count_allocated(calloc(1, bytes == 0 ? 1 : bytes), bytes);
 }
 
 void *weir__base_alloc_array(size_t count, size_t bytes)
@@ -63,23 +83,24 @@ void *weir__base_realloc(void *memory, size_t bytes)
 {
     if (refused(bytes))
         return NULL;
-    /* Not zero: realloc(memory, 0) may free the block and return NULL, which says failure here. */
-    void *moved = realloc(memory, bytes == 0 ? 1 : bytes);
-    if (moved == NULL)
-        return NULL;
     /* A block that grew counts as a new one and as the end of the old one: growth is a trip to the
      * heap like any other, and a test that allows none must see it. */
-    __atomic_fetch_add(&counters.allocated, 1, __ATOMIC_RELAXED);
     if (memory != NULL)
-        __atomic_fetch_add(&counters.freed, 1, __ATOMIC_RELAXED);
-    return moved;
+        count_freed(memory);
+    /* Not zero: realloc(memory, 0) may free the block and return NULL, which says failure here. */
+    void *moved = realloc(memory, bytes == 0 ? 1 : bytes);
+    if (moved == NULL && memory != NULL) {
+        count_allocated(memory, bytes); /* the old one is still there */
+        return NULL;
+    }
+    return count_allocated(moved, bytes);
 }
 
 void weir__base_free(void *memory)
 {
     if (memory == NULL)
         return;
-    __atomic_fetch_add(&counters.freed, 1, __ATOMIC_RELAXED);
+    count_freed(memory);
     free(memory);
 }
 

@@ -44,4 +44,12 @@ struct weir__alloc_stats {
 /* allocated - freed = live blocks of weir. Counters are atomic, relaxed. */
 void weir__base_alloc_stats(struct weir__alloc_stats *out_stats);
 
+/* For tests: told about each block that is handed out and given back, on any thread. NULL:
+ * nobody. */
+struct weir__alloc_watch {
+    void (*allocated)(const void *memory, size_t bytes);
+    void (*freed)(const void *memory);
+};
+void weir__base_alloc_watch(const struct weir__alloc_watch *watch);
+
 #endif

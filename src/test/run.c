@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "debug/debug.h"
+#include "test/blocks.h"
 #include "test/test.h"
 
 enum { POINTS_MAX = 200000 /* after a strike, without coming to an end */ };
@@ -78,23 +79,35 @@ static struct weir__test_plan plan_of(struct weir__round *round)
     return plan;
 }
 
-static void print(struct weir__round *round, bool with_names)
+static void print_lines(const struct weir__test *test, const struct weir__test_plan *plan,
+                        const char *first, const struct weir__buffer *rest, bool with_names)
 {
     char how[120], replay[200];
-    struct weir__test_plan plan = plan_of(round);
-    weir__test_plan_tell(&plan, how, sizeof how);
-    weir__test_plan_write(&plan, round->test->name, replay, sizeof replay);
+    weir__test_plan_tell(plan, how, sizeof how);
+    weir__test_plan_write(plan, test->name, replay, sizeof replay);
     struct weir__buffer text, resolved;
     weir__buffer_init(&text);
     weir__buffer_init(&resolved);
-    weir__buffer_printf(&text, "weir test: %s, %s: %s\n", round->test->name, how, round->first);
-    weir__buffer_append(&text, round->said.data, round->said.size);
+    weir__buffer_printf(&text, "weir test: %s, %s: %s\n", test->name, how, first);
+    if (rest != NULL)
+        weir__buffer_append(&text, rest->data, rest->size);
     weir__buffer_printf(&text, "    replay with WEIR_TEST_REPLAY='%s'\n", replay);
     weir__debug_resolve(&resolved, text.data, text.size, with_names);
     weir__log_raw(resolved.data, resolved.size);
     weir__buffer_deinit(&resolved);
     weir__buffer_deinit(&text);
     weir_log_flush();
+}
+
+static void print(struct weir__round *round, bool with_names)
+{
+    struct weir__test_plan plan = plan_of(round);
+    print_lines(round->test, &plan, round->first, &round->said, with_names);
+}
+
+void weir__test_tell_verdict(const struct weir__test *test, const struct weir__verdict *verdict)
+{
+    print_lines(test, &verdict->plan, verdict->what, NULL, true);
 }
 
 static void give_up(struct weir__round *round)
@@ -359,6 +372,12 @@ static void judge_level(struct weir__round *round, struct weir__test_level befor
         return;
     weir__test_say(round, "left behind: %" PRId64 " blocks of memory, %d descriptors",
                    (int64_t)(after.blocks - before.blocks), after.fds - before.fds);
+    struct weir__buffer blocks;
+    weir__buffer_init(&blocks);
+    if (after.blocks > before.blocks)
+        weir__test_blocks_tell(&blocks);
+    append_text(round, &blocks);
+    weir__buffer_deinit(&blocks);
 }
 
 static weir_test_round describe(const struct weir__round *round, const struct weir__test_plan *plan,
@@ -424,10 +443,12 @@ void weir__test_play(struct weir__test *test, const struct weir__test_plan *plan
                                 .name = test->name,
                                 .shuffle_seed = plan->seed};
     struct weir__test_level before = weir__test_level_now();
+    weir__test_blocks_watch();
     int rc = weir__core_run_probed(&options, &round.probe, main_task, &round, false);
     if (rc < 0 && round.loop == NULL)
         weir__test_say(&round, "no loop could be made: %s", weir_code_text(rc));
     judge_level(&round, before);
+    weir__test_blocks_stop();
 
     verdict->plan = plan_of(&round);
     weir__test_plan_tell(&verdict->plan, verdict->how, sizeof verdict->how);

@@ -65,6 +65,8 @@ static void play_twice(struct weir__test *test, const struct weir__test_plan *pl
     verdict->rc = -EUCLEAN;
     snprintf(verdict->what, sizeof verdict->what,
              "the same seed ran twice in two ways: something real is in it");
+    if (!test->options->quiet)
+        weir__test_tell_verdict(test, verdict);
 }
 
 int weir_test_swarm(weir_task_fn *body, void *arg, const weir_test_options *options)

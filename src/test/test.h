@@ -116,6 +116,8 @@ int weir__test_init(struct weir__test *test, weir_task_fn *body, void *arg,
                     const weir_test_options *options) WEIR_MUST_CHECK;
 void weir__test_play(struct weir__test *test, const struct weir__test_plan *plan, bool quiet,
                      struct weir__verdict *out_verdict);
+/* On standard error, for what is not known at the end of one round. */
+void weir__test_tell_verdict(const struct weir__test *test, const struct weir__verdict *verdict);
 /* Fills the report; returns what the public call returns. */
 int weir__test_settle_report(const struct weir__test *test, const struct weir__verdict *verdict);
 /* 1: a replay was asked for and played, its end is in the verdict; 0: none; negative errno. */
