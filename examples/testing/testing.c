@@ -1,7 +1,7 @@
 /*
  * testing.c - tests of a small program of tasks, for docs/testing.md
  *
- * usage: testing timeout | byhand | seeds | everywhere | forgets | bytes
+ * usage: testing timeout | byhand | seeds | everywhere | forgets | bytes | crash
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,13 +152,34 @@ static int test_forgets(void)
                                        &(weir_test_options){.name = "forgets", .backend = "epoll"});
 }
 
+/* --- the end of the process ------------------------------------------------------------------- */
+
+static int crashes_when_cancelled(void *arg)
+{
+    (void)arg;
+    int rc = weir_sleep(1 * WEIR_MS);
+    if (rc == 0)
+        rc = weir_sleep(1 * WEIR_MS);
+    if (rc < 0)
+        abort(); /* an assertion, say */
+    return rc;
+}
+
+static int test_crash(void)
+{
+    return weir_test_cancel_everywhere(crashes_when_cancelled, NULL,
+                                       &(weir_test_options){.name = "crashes"});
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int (*run)(void);
-    } tests[] = {{"timeout", test_timeout},       {"byhand", test_by_hand},  {"seeds", test_seeds},
-                 {"everywhere", test_everywhere}, {"forgets", test_forgets}, {"bytes", test_bytes}};
+    } tests[] = {{"timeout", test_timeout}, {"byhand", test_by_hand},
+                 {"seeds", test_seeds},     {"everywhere", test_everywhere},
+                 {"forgets", test_forgets}, {"bytes", test_bytes},
+                 {"crash", test_crash}};
     for (size_t i = 0; argc == 2 && i < sizeof tests / sizeof tests[0]; i++) {
         if (strcmp(argv[1], tests[i].name) != 0)
             continue;
@@ -166,6 +187,7 @@ int main(int argc, char **argv)
         printf("%s\n", rc == 0 ? "passed" : weir_code_name(rc));
         return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
-    fprintf(stderr, "usage: testing timeout | byhand | seeds | everywhere | forgets | bytes\n");
+    fprintf(stderr,
+            "usage: testing timeout | byhand | seeds | everywhere | forgets | bytes | crash\n");
     return 64;
 }

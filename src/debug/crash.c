@@ -29,6 +29,8 @@ static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 static struct sigaction before[sizeof deadly / sizeof deadly[0]];
 static int installed; /* atomic */
 
+static const char *note; /* atomic */
+
 static _Thread_local void *alt_stack;
 
 static void say(const char *format, ...) WEIR_PRINTF(1, 2);
@@ -103,6 +105,14 @@ static void report(int signal_number, const siginfo_t *info)
     int count = backtrace(frames, FRAMES_MAX);
     say("  at\n");
     say_symbols(frames, count);
+    const char *line = __atomic_load_n(&note, __ATOMIC_ACQUIRE);
+    if (line != NULL)
+        say("%s\n", line);
+}
+
+void weir__crash_set_note(const char *line)
+{
+    __atomic_store_n(&note, line, __ATOMIC_RELEASE);
 }
 
 /* The first thread to come reports; a crash inside its report must not report again. Another thread

@@ -92,6 +92,9 @@ void weir__watchdog_forget(weir_loop *loop); /* it ends */
 /* --- crashes, crash.c ------------------------------------------------------------------------- */
 
 void weir__crash_handlers_install(void);
+/* A line that closes every report, until it is set to NULL: what to do to see this crash again. It
+ * is read when it happens. */
+void weir__crash_set_note(const char *line);
 void weir__crash_loop_started(weir_loop *loop); /* an alternate stack for this thread */
 void weir__crash_loop_ended(weir_loop *loop);
 

@@ -99,6 +99,16 @@ static void print_lines(const struct weir__test *test, const struct weir__test_p
     weir_log_flush();
 }
 
+/* When the process ends here and now. Any thread, for a strike; two at once make a bad line. */
+static void note_replay(struct weir__round *round)
+{
+    char replay[200];
+    struct weir__test_plan plan = plan_of(round);
+    weir__test_plan_write(&plan, round->test->name, replay, sizeof replay);
+    snprintf(round->note, sizeof round->note, "weir test: replay with WEIR_TEST_REPLAY='%s'",
+             replay);
+}
+
 static void print(struct weir__round *round, bool with_names)
 {
     struct weir__test_plan plan = plan_of(round);
@@ -150,6 +160,8 @@ static void watch_end(struct weir__round *round)
     if (count == 0)
         return;
     if (count != round->seen_count) {
+        if (round->plan.drawn)
+            note_replay(round);
         round->seen_count = count;
         round->points_at_strike = round->points;
         int64_t finish_ns = round->test->options->finish_ns;
@@ -256,6 +268,8 @@ static int decide(enum weir__fault_point point)
     struct weir__round *round = __atomic_load_n(&playing, __ATOMIC_ACQUIRE);
     if (round == NULL || !weir__test_strikes(round, kinds[point]))
         return 0;
+    if (round->plan.drawn)
+        note_replay(round);
     if (point == WEIR__FAULT_ALLOC)
         return -ENOMEM;
     if (point == WEIR__FAULT_THREAD)
@@ -444,11 +458,17 @@ void weir__test_play(struct weir__test *test, const struct weir__test_plan *plan
                                 .shuffle_seed = plan->seed};
     struct weir__test_level before = weir__test_level_now();
     weir__test_blocks_watch();
+    note_replay(&round);
+    weir__crash_handlers_install();
+    weir__crash_loop_started(NULL);
+    weir__crash_set_note(round.note);
     int rc = weir__core_run_probed(&options, &round.probe, main_task, &round, false);
     if (rc < 0 && round.loop == NULL)
         weir__test_say(&round, "no loop could be made: %s", weir_code_text(rc));
     judge_level(&round, before);
     weir__test_blocks_stop();
+    weir__crash_set_note(NULL);
+    weir__crash_loop_ended(NULL);
 
     verdict->plan = plan_of(&round);
     weir__test_plan_tell(&verdict->plan, verdict->how, sizeof verdict->how);

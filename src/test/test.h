@@ -80,6 +80,7 @@ struct weir__round {
     struct weir__alarm alarm; /* where time is real */
     int rc;
     char first[200];          /* what was wrong first */
+    char note[260];           /* for a crash: how to see it again */
     struct weir__buffer said; /* all of it, with marks for addresses */
     /* atomic: any thread */
     uint64_t hits[WEIR__TEST_KIND_COUNT];
