@@ -1,10 +1,9 @@
 /*
  * connect.c - from a name or an address to a connection
  *
- * Several addresses are tried in a race (RFC 8305, "Happy Eyeballs"): each attempt is a task of one
- * group; it starts the next one, which waits for 250 ms or until the one before has failed, and
- * then connects. The first that has a connection cancels the group. The group's close waits for
- * all, so no attempt and no descriptor outlives the call.
+ * Several addresses are tried in a staggered race (RFC 8305, "Happy Eyeballs"): an attempt starts
+ * 250 ms after the one before, or at once when that has failed, and the first that has a connection
+ * cancels the rest. The race waits for all, so no attempt and no descriptor outlives the call.
  *
  * Runs on  the loop's own thread.
  * Costs    one address: no task, no allocation but the connection's record.
@@ -56,67 +55,22 @@ static int connect_to(const weir_address *address, int64_t write_stall_ns, int *
 /* --- the race --------------------------------------------------------------------------------- */
 
 struct attempt {
-    struct race *race;
-    weir_scope pause; /* ended early when the attempt before has failed */
+    const weir_address *address;
+    int64_t write_stall_ns;
+    int fd; /* -1: none */
     int rc;
 };
-
-struct race {
-    const weir_addresses *addresses;
-    int64_t write_stall_ns;
-    weir_group *group;
-    int fd; /* of the winner; -1: none yet */
-    size_t winner;
-    struct attempt attempts[WEIR_ADDRESSES_MAX];
-};
-
-static int wait_for_turn(struct attempt *attempt)
-{
-    if (weir__net_stagger_ns == 0) // a test wants them side by side
-        return 0;
-    int rc = weir_scope_enter(&attempt->pause);
-    if (rc < 0)
-        return rc;
-    rc = weir_sleep(weir__net_stagger_ns);
-    rc = weir_scope_leave(&attempt->pause, rc);
-    return rc == WEIR_CAUGHT ? 0 : rc;
-}
-
-static int run_attempt(void *arg);
-
-/* Of an attempt that is alone, or of one in a race; its failure is kept in its place. */
-static void take_part(struct race *race, size_t index)
-{
-    struct attempt *attempt = &race->attempts[index];
-    struct attempt *next = index + 1 < race->addresses->count ? attempt + 1 : NULL;
-    if (next != NULL)
-        next->rc = weir_spawn(race->group, run_attempt, next);
-
-    int fd;
-    attempt->rc = connect_to(&race->addresses->at[index], race->write_stall_ns, &fd);
-    if (attempt->rc < 0) {
-        if (next != NULL)
-            weir_scope_cancel(&next->pause, "the attempt before has failed");
-        return;
-    }
-    if (race->fd >= 0) { // both came in one turn
-        weir__io_close(fd);
-        return;
-    }
-    race->fd = fd;
-    race->winner = index;
-    weir_group_cancel(race->group, "another address has answered");
-}
 
 static int run_attempt(void *arg)
 {
     struct attempt *attempt = arg;
-    struct race *race = attempt->race;
-    size_t index = (size_t)(attempt - race->attempts);
-    attempt->rc = index == 0 ? 0 : wait_for_turn(attempt);
-    if (attempt->rc == 0)
-        take_part(race, index);
-    return attempt->rc == -ECANCELED ? -ECANCELED : 0; // a failure is one address's, not the race's
+    attempt->rc = connect_to(attempt->address, attempt->write_stall_ns, &attempt->fd);
+    return attempt->rc;
+}
+
+static bool has_failed(const struct attempt *attempt)
+{
+    return attempt->rc < 0 && attempt->rc != -ECANCELED;
 }
 
 static bool is_for_want_of_a_route(int rc)
@@ -124,30 +78,52 @@ static bool is_for_want_of_a_route(int rc)
     return rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EADDRNOTAVAIL || rc == -EAFNOSUPPORT;
 }
 
-/* What to tell when all have failed: that one family has no route here is the least of it. */
-static size_t most_telling(const struct race *race)
+/* What to tell when all have failed: that one family has no route here is the least of it. `count`
+ * when none has. */
+static size_t most_telling(const struct attempt *attempts, size_t count)
 {
-    for (size_t i = 0; i < race->addresses->count; i++) {
-        if (!is_for_want_of_a_route(race->attempts[i].rc))
+    size_t found = count;
+    for (size_t i = 0; i < count; i++) {
+        if (!has_failed(&attempts[i]))
+            continue;
+        if (!is_for_want_of_a_route(attempts[i].rc))
             return i;
+        if (found == count)
+            found = i;
     }
-    return 0;
+    return found;
 }
 
-/* Failure: `fail_at` says which address the code belongs to. */
-static int run_race(struct race *race, size_t *fail_at)
+/* The race has failed with rc: why, and `fail_at` says which address it belongs to. */
+static int explain(const struct attempt *attempts, size_t count, int rc, size_t *fail_at)
 {
-    int rc = weir_group_open(&race->group, &(weir_group_options){.name = "connect"});
-    if (rc < 0)
+    size_t at = most_telling(attempts, count);
+    if (at == count)
         return rc;
-    for (size_t i = 0; i < race->addresses->count; i++)
-        race->attempts[i].race = race;
-    rc = weir_spawn(race->group, run_attempt, &race->attempts[0]);
-    rc = weir_group_close(race->group, rc);
-    if (race->fd >= 0 || rc < 0)
-        return race->fd >= 0 ? 0 : rc; // O4: a connection that is there wins over a cancellation
-    *fail_at = most_telling(race);
-    return race->attempts[*fail_at].rc;
+    weir_failures_free(weir_failures_take()); // each is one address's; one code is told for all
+    if (weir_cancelled())
+        return -ECANCELED; // those that were cut might have come through
+    *fail_at = at;
+    return attempts[at].rc;
+}
+
+static int run_race(struct attempt *attempts, size_t count, int *out_fd, size_t *out_at)
+{
+    weir_call calls[WEIR_ADDRESSES_MAX];
+    for (size_t i = 0; i < count; i++)
+        calls[i] = (weir_call){run_attempt, &attempts[i]};
+    weir_race_options options = {.stagger_ns = weir__net_stagger_ns, .name = "connect"};
+    size_t winner = count;
+    int rc = weir_race(calls, count, &options, NULL, &winner);
+    for (size_t i = 0; i < count; i++) {
+        if (attempts[i].fd >= 0 && i != winner) // several came in one turn
+            weir__io_close(attempts[i].fd);
+    }
+    if (rc < 0)
+        return explain(attempts, count, rc, out_at);
+    *out_fd = attempts[winner].fd;
+    *out_at = winner;
+    return 0;
 }
 
 static int connect_any(const weir_addresses *addresses, int64_t write_stall_ns, int *out_fd,
@@ -156,13 +132,11 @@ static int connect_any(const weir_addresses *addresses, int64_t write_stall_ns, 
     *out_at = 0;
     if (addresses->count == 1)
         return connect_to(&addresses->at[0], write_stall_ns, out_fd);
-    struct race race = {.addresses = addresses, .write_stall_ns = write_stall_ns, .fd = -1};
-    int rc = run_race(&race, out_at);
-    if (rc < 0)
-        return rc;
-    *out_fd = race.fd;
-    *out_at = race.winner;
-    return 0;
+    struct attempt attempts[WEIR_ADDRESSES_MAX];
+    for (size_t i = 0; i < addresses->count; i++)
+        attempts[i] = (struct attempt){
+            .address = &addresses->at[i], .write_stall_ns = write_stall_ns, .fd = -1};
+    return run_race(attempts, addresses->count, out_fd, out_at);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
