@@ -32,8 +32,9 @@ enum {
     FRAMES_MAX = 32,
     LOOPS_MAX = 256,
     KNOWN_MAX = 64,
-    SAMPLE_WAIT_MS = 50,
-    LOOKS_MIN = 3, /* a watchdog that was late itself proves nothing */
+    SAMPLE_WAIT_MS = 50,       /* for a thread that does not answer: it blocks signals */
+    SAMPLE_WAIT_MOST_MS = 500, /* for one that would, had it a CPU */
+    LOOKS_MIN = 3,             /* a watchdog that was late itself proves nothing */
 };
 #define STEP_LIMIT_DEFAULT (100 * WEIR_MS)
 #define REPEAT_AFTER (60 * WEIR_SEC)
@@ -110,29 +111,6 @@ static void note_sample(int signal_number)
     errno = saved;
 }
 
-static bool take_sample(int tid)
-{
-    __atomic_store_n(&sample.taken, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&sample.wanted, tid, __ATOMIC_RELEASE);
-    bool taken = false;
-    if (syscall(SYS_tgkill, getpid(), tid, SIGURG) == 0) {
-        for (int i = 0; i < SAMPLE_WAIT_MS && !taken; i++) {
-            struct timespec pause = {0, 1000000};
-            nanosleep(&pause, NULL);
-            taken = __atomic_load_n(&sample.taken, __ATOMIC_ACQUIRE);
-        }
-    }
-    int asked = tid;
-    if (!taken && !__atomic_compare_exchange_n(&sample.wanted, &asked, 0, false, __ATOMIC_ACQ_REL,
-                                               __ATOMIC_ACQUIRE)) {
-        /* The handler has just begun: it writes into the sample until it says so. */
-        while (!__atomic_load_n(&sample.taken, __ATOMIC_ACQUIRE))
-            weir__base_thread_pause();
-        taken = true;
-    }
-    return taken;
-}
-
 /* What /proc says of a thread; empty when it says nothing. */
 static void read_of_thread(int tid, const char *file, char *out, size_t size)
 {
@@ -154,6 +132,31 @@ static bool is_runnable(int tid)
     read_of_thread(tid, "stat", text, sizeof text);
     const char *name_end = strrchr(text, ')'); /* the name may hold anything */
     return name_end != NULL && strncmp(name_end, ") R", 3) == 0;
+}
+
+static bool take_sample(int tid)
+{
+    __atomic_store_n(&sample.taken, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&sample.wanted, tid, __ATOMIC_RELEASE);
+    bool taken = false;
+    if (syscall(SYS_tgkill, getpid(), tid, SIGURG) == 0) {
+        for (int i = 0; i < SAMPLE_WAIT_MOST_MS && !taken; i++) {
+            struct timespec pause = {0, 1000000};
+            nanosleep(&pause, NULL);
+            taken = __atomic_load_n(&sample.taken, __ATOMIC_ACQUIRE);
+            if (i >= SAMPLE_WAIT_MS && !is_runnable(tid))
+                break;
+        }
+    }
+    int asked = tid;
+    if (!taken && !__atomic_compare_exchange_n(&sample.wanted, &asked, 0, false, __ATOMIC_ACQ_REL,
+                                               __ATOMIC_ACQUIRE)) {
+        /* The handler has just begun: it writes into the sample until it says so. */
+        while (!__atomic_load_n(&sample.taken, __ATOMIC_ACQUIRE))
+            weir__base_thread_pause();
+        taken = true;
+    }
+    return taken;
 }
 
 /* How long it has waited for a CPU; a wait that still lasts is not in it. 0 where the kernel does

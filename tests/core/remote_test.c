@@ -388,3 +388,47 @@ TEST(loops_of_several_threads_begin_and_end_beside_each_other) /* X1 */
         EXPECT_RC(4, rc[i]);
     }
 }
+
+/* --- a deadlock that is none ------------------------------------------------------------------ */
+
+/* The other side of weir_loop_retain_self(): asked, answers with one post, and lets go at once. */
+static weir_loop *asked; /* atomic; with a reference */
+static bool answers_end; /* atomic */
+static weir_task *asker;
+
+static void wake(void *arg)
+{
+    weir__core_wake(arg, 7);
+}
+
+static void *answer_and_let_go(void *arg)
+{
+    (void)arg;
+    while (!__atomic_load_n(&answers_end, __ATOMIC_ACQUIRE)) {
+        weir_loop *loop = __atomic_exchange_n(&asked, NULL, __ATOMIC_ACQ_REL);
+        if (loop == NULL)
+            continue;
+        EXPECT_RC(0, weir_remote_post(loop, wake, asker));
+        weir_loop_release(loop);
+    }
+    return NULL;
+}
+
+/* The loop looked for mail, then whether somebody could still send some: in between, the last one
+ * sent it and let go. */
+TASK_TEST(whoever_posts_and_lets_go_at_once_leaves_no_deadlock) /* Q5, X2 */
+{
+    enum { ANSWERS = 2000 };
+    count_findings();
+    asker = weir__core_task();
+    __atomic_store_n(&answers_end, false, __ATOMIC_RELEASE);
+    struct weir__thread thread;
+    REQUIRE_RC(0, weir__base_thread_start(&thread, "answers", answer_and_let_go, NULL));
+    for (int i = 0; i < ANSWERS && !test_failed(); i++) {
+        __atomic_store_n(&asked, weir_loop_retain_self(), __ATOMIC_RELEASE);
+        EXPECT_RC(7, weir__core_park(WEIR_WAIT_OTHER, NULL, NULL));
+    }
+    __atomic_store_n(&answers_end, true, __ATOMIC_RELEASE);
+    weir__base_thread_join(&thread);
+    EXPECT_EQ(0, findings[WEIR__FINDING_DEADLOCK]);
+}
