@@ -219,14 +219,14 @@ static void leave_for(weir_loop *loop, weir_task *next, void **out_sp, struct we
 
 /* The task returned with a scope entered, which lay in a frame that is gone now. Before anything
  * else is called that frame is still there to read: where the scope was entered is the best thing
- * to say about it. */
-#ifdef WEIR__FIBER_SANITIZED
-#define UNSEEN __attribute__((noinline, no_sanitize_address))
-#else
-#define UNSEEN __attribute__((always_inline)) inline
-#endif
-UNSEEN static void look_at_forgotten(weir_loop *loop, const weir_task *task, int32_t slot)
+ * to say about it. Sanitizers have their own say about such frames, and their own words. */
+__attribute__((always_inline)) static inline void look_at_forgotten(weir_loop *loop,
+                                                                    const weir_task *task,
+                                                                    int32_t slot)
 {
+#ifdef WEIR__FIBER_SANITIZED
+    (void)loop, (void)task, (void)slot;
+#else
     const char *at = (const char *)task->active;
     const weir_scope *scope = task->active;
     loop->forgotten_address = NULL;
@@ -234,6 +234,7 @@ UNSEEN static void look_at_forgotten(weir_loop *loop, const weir_task *task, int
         at < weir__stack_top(&loop->stacks, slot) - sizeof *scope && scope->weir__task == task &&
         scope->weir__state == WEIR__SCOPE_ACTIVE)
         loop->forgotten_address = weir__scope_entered_at(scope);
+#endif
 }
 
 /* The outermost frame of every task stack: runs tasks, one after another, until the one to go on

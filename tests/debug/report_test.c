@@ -3,8 +3,8 @@
  *
  * Each test runs a program of its own in a child whose standard error is read back.
  */
-#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -61,13 +61,36 @@ TEST(a_step_that_holds_its_loop_is_named_while_it_does) /* Q6 */
 #endif
 }
 
-static volatile bool hogs_go_on;
+enum { HOGS = 6, NICE = 10 };
 
-static void *burn(void *arg)
+static pid_t hogs[HOGS];
+
+/* Processes that want all of the one CPU there is for this program. */
+static void share_one_cpu(void)
 {
-    while (hogs_go_on) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    sched_setaffinity(0, sizeof one, &one);
+    pid_t parent = getpid();
+    for (int i = 0; i < HOGS; i++) {
+        hogs[i] = fork();
+        if (hogs[i] != 0)
+            continue;
+        while (getppid() == parent) {
+        }
+        _exit(0);
     }
-    return arg;
+}
+
+static void end_hogs(void)
+{
+    for (int i = 0; i < HOGS; i++) {
+        if (hogs[i] <= 0) /* there was no process to be had */
+            continue;
+        kill(hogs[i], SIGKILL);
+        waitpid(hogs[i], NULL, 0);
+    }
 }
 
 static int64_t cpu_ns(void)
@@ -77,33 +100,16 @@ static int64_t cpu_ns(void)
     return (int64_t)now.tv_sec * WEIR_SEC + now.tv_nsec;
 }
 
-static void use_one_cpu(void)
-{
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(sched_getcpu(), &one);
-    sched_setaffinity(0, sizeof one, &one);
-}
-
-/* A step of 5 ms, on a CPU that it hardly gets. */
+/* A step of 8 ms, on a CPU that it hardly gets. */
 static int compute_among_hogs(void *arg)
 {
     (void)arg;
-    enum { HOGS = 2, NICEST = 19 };
-    pthread_t hogs[HOGS];
-    hogs_go_on = true;
-    for (int i = 0; i < HOGS; i++)
-        pthread_create(&hogs[i], NULL, burn, NULL);
-    int was = getpriority(PRIO_PROCESS, 0);
-    setpriority(PRIO_PROCESS, 0, NICEST);
+    setpriority(PRIO_PROCESS, 0, NICE);
     int64_t begin_ns = weir_now(), used_ns = cpu_ns();
-    while (cpu_ns() - used_ns < 5 * WEIR_MS) {
+    while (cpu_ns() - used_ns < 8 * WEIR_MS) {
     }
-    bool slow = weir_now() - begin_ns > 200 * WEIR_MS;
-    hogs_go_on = false;
-    setpriority(PRIO_PROCESS, 0, was);
-    for (int i = 0; i < HOGS; i++)
-        pthread_join(hogs[i], NULL);
+    bool slow = weir_now() - begin_ns > 150 * WEIR_MS;
+    end_hogs();
     return slow ? 1 : 0;
 }
 
@@ -115,7 +121,7 @@ static int report_slowness(void *arg)
 
 TEST(a_step_that_only_waits_for_a_cpu_is_not_told) /* Q6 */
 {
-    run_program_prepared(use_one_cpu, report_slowness, &said);
+    run_program_prepared(share_one_cpu, report_slowness, &said);
     EXPECT_CONTAINS("it was slow", said.text); /* else this test proves nothing */
     EXPECT(strstr(said.text, "W104") == NULL);
 }
@@ -417,7 +423,9 @@ TEST(a_scope_that_is_never_left_is_told_with_the_line_that_entered_it) /* G12 */
     run_program(forget_scope, &said);
     EXPECT(!WIFEXITED(said.status) || WEXITSTATUS(said.status) != 0);
     EXPECT_CONTAINS("W204 returned with a scope still entered", said.text);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* a frame that is gone */
     EXPECT_CONTAINS("opened    forget_scope debug/report_test.c:", said.text);
+#endif
 }
 
 static int leave_outer_first(void *arg)
