@@ -214,6 +214,30 @@ TASK_TEST(what_was_absorbed_is_no_cause_of_a_later_failure) /* F4, F6, P3 */
     weir_failures_free(failures);
 }
 
+static int sleep_with_a_cleanup_that_fails(void *arg)
+{
+    int rc = weir_defer(just_return, JUST(-ENOSPC));
+    return rc < 0 ? rc : weir_sleep(*(int64_t *)arg);
+}
+
+TASK_TEST(a_winner_whose_cleanup_fails_has_not_won_and_a_losers_is_absorbed) /* P3, L2, F6 */
+{
+    count_findings();
+    ms();
+    weir_group *group = open_group(WEIR_FIRST_SUCCESS, 0);
+    int64_t first = 10 * WEIR_MS, last = 100 * WEIR_MS;
+    EXPECT_RC(0, weir_spawn(group, sleep_with_a_cleanup_that_fails, &first));
+    EXPECT_RC(0, weir_spawn(group, sleep_with_a_cleanup_that_fails, &last));
+    spawn_ending(group, 20, 0);
+    weir_failures *failures;
+    EXPECT_RC(0, weir_group_close_failures(group, 0, &failures));
+    EXPECT_EQ(20, ms());
+    EXPECT_EQ(2, weir_failures_count(failures));
+    weir_failures_free(failures);
+    expect_nothing_told();
+    EXPECT_EQ(2, weir__core_loop()->failures_handled);
+}
+
 /* --- the body --------------------------------------------------------------------------------- */
 
 TASK_TEST(a_body_that_the_winner_cut_has_reached_its_goal) /* P3, G5 */
