@@ -64,8 +64,10 @@ static bool note_end(struct weir__calls *calls, weir_group *group, size_t positi
 {
     struct race *race = race_of(calls);
     bool counts = race->decider == NOBODY; /* towards the goal, if it did well */
+    /* A race is also lost when its caller is cut; then nobody has decided it. */
+    bool ends_it = kind == WEIR_OUTCOME_FAILED || group->cancelled_alone;
     bool decided = group->goal == WEIR__GOAL_WON ||
-                   (group->policy == WEIR_FIRST_DONE && group->goal == WEIR__GOAL_LOST);
+                   (group->policy == WEIR_FIRST_DONE && group->goal == WEIR__GOAL_LOST && ends_it);
     if (decided && race->decider == NOBODY)
         race->decider = (int64_t)position;
     if (race->paused != NULL && position == race->latest && kind != WEIR_OUTCOME_OK)

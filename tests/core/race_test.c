@@ -694,3 +694,17 @@ TASK_TEST(a_map_that_is_cancelled_with_a_place_in_hand_is_cut) /* G3, G6, G10, O
     EXPECT_RC(-ECANCELED, cancel_when_a_place_is_free(WEIR_FAIL_FAST));
     EXPECT_RC(-ECANCELED, cancel_when_a_place_is_free(WEIR_COLLECT_ALL));
 }
+
+TASK_TEST(nobody_wins_a_race_that_was_cut_from_outside) /* P4 */
+{
+    struct race race = {0};
+    add(&race, 0, 0);
+    add(&race, 0, 0);
+    weir_race_options options = {.policy = WEIR_FIRST_DONE};
+    weir_scope scope = {0};
+    REQUIRE_RC(0, weir_timeout_enter(&scope, 1 * WEIR_MS));
+    int rc = run(&race, &options);
+    EXPECT_RC(-ECANCELED, rc);
+    EXPECT(race.winner == SIZE_MAX);
+    EXPECT_RC(-ETIME, weir_scope_leave(&scope, rc));
+}

@@ -202,6 +202,41 @@ static int spawn(int group, int task, const struct statement *s)
                            &core.tasks[task]);
 }
 
+static struct outcome_note note_of(const weir_outcome *outcome)
+{
+    return (struct outcome_note){.kind = outcome->kind,
+                                 .rc = outcome->rc,
+                                 .task = task_of(outcome->task),
+                                 .message = said_by(outcome->message),
+                                 .result = reason_of(outcome->result)};
+}
+
+static int run_call(void *arg)
+{
+    core.tasks[(intptr_t)arg] = weir_task_self();
+    return core.body((int)(intptr_t)arg);
+}
+
+static int calls(int at, const struct statement *s, const int *tasks, int count,
+                 struct outcome_note *out_outcomes, int *out_winner)
+{
+    (void)at;
+    weir_call list[STATEMENTS_MAX];
+    weir_outcome outcomes[STATEMENTS_MAX];
+    memset(outcomes, 0, sizeof outcomes);
+    for (int i = 0; i < count; i++)
+        list[i] = (weir_call){run_call, (void *)(intptr_t)tasks[i]};
+    size_t winner = (size_t)NONE;
+    weir_race_options options = {
+        .policy = (weir_policy)s->policy, .quorum = s->quorum, .stagger_ns = s->later_ns};
+    int rc = s->verb == GATHER ? weir_gather((weir_policy)s->policy, list, (size_t)count, outcomes)
+                               : weir_race(list, (size_t)count, &options, outcomes, &winner);
+    for (int i = 0; i < count; i++)
+        out_outcomes[i] = note_of(&outcomes[i]);
+    *out_winner = (int)winner;
+    return rc;
+}
+
 static int run_deferred(void *arg)
 {
     return play_deferred(task_of(weir_task_self()), (int)(intptr_t)arg);
@@ -217,10 +252,7 @@ static int wait_task(int task, struct outcome_note *out_outcome)
     weir_outcome outcome;
     int rc = weir_task_wait(core.tasks[task], &outcome);
     if (rc == 0)
-        *out_outcome = (struct outcome_note){.kind = outcome.kind,
-                                             .rc = outcome.rc,
-                                             .task = task_of(outcome.task),
-                                             .message = said_by(outcome.message)};
+        *out_outcome = note_of(&outcome);
     return rc;
 }
 
@@ -327,6 +359,7 @@ const struct machine core_machine = {
     .open = open_group,
     .close = close_group,
     .spawn = spawn,
+    .calls = calls,
     .defer = defer,
     .cancel_task = cancel_task,
     .wait_task = wait_task,

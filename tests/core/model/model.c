@@ -43,8 +43,9 @@ struct group {
     int promised;                           /* places given to spawners who are on their way */
     int cancelled_count;
     bool owner_waits;
-    bool body_refused; /* its owner could not spawn into it any more */
-    bool body_done;
+    bool body_refused;    /* its owner could not spawn into it any more */
+    int to_come;          /* that the body will still spawn; NONE: nobody knows */
+    struct calls *calls;  /* of a gather or race */
     bool cancelled_alone; /* a member that did not fail the group, and is missing all the same */
     enum goal goal;
     int success_count;
@@ -53,7 +54,14 @@ struct group {
 };
 
 enum state { NO_TASK, READY, RUNNING, BLOCKED, DONE };
-enum wait { NO_WAIT, WAITS_FOR_TIME, WAITS_FOR_PLACE, WAITS_FOR_TASK, WAITS_FOR_MEMBERS };
+enum wait {
+    NO_WAIT,
+    WAITS_FOR_TIME,
+    WAITS_FOR_START, /* of the next call of a race */
+    WAITS_FOR_PLACE,
+    WAITS_FOR_TASK,
+    WAITS_FOR_MEMBERS
+};
 
 struct task {
     enum state state;
@@ -96,6 +104,17 @@ struct task {
 struct failure {
     int code, origin, task, message;
     int causes; /* the set it came from, or NONE */
+};
+
+/* A gather or race under way. */
+struct calls {
+    const int *tasks;
+    int count;
+    struct outcome_note *outcomes;
+    int failed_count;
+    int winner; /* the position that decided, or NONE */
+    int latest; /* of a race: the task that was started last */
+    bool paused;
 };
 
 /* Failures of one group, named like the group. */
@@ -533,6 +552,10 @@ static void request_abort(int at)
     struct group *group;
     int64_t ends_ns;
     switch (task->wait) {
+    case WAITS_FOR_START:
+        model.groups[task->waits_in].calls->paused = false;
+        wake(at, -ECANCELED);
+        return;
     case WAITS_FOR_TIME:
         if (task->s != NULL && task->s->verb == HARD)
             return;
@@ -653,6 +676,7 @@ static int open_group(int at, const struct statement *s)
     memset(&model.scopes[at], 0, sizeof model.scopes[at]);
     model.groups[at].owner = model.current;
     model.groups[at].options = s;
+    model.groups[at].to_come = NONE;
     model.sets[at] = (struct set){0};
     model.scopes[at].is_group = true;
     model.scopes[at].is_timeout = s->ns != 0;
@@ -877,7 +901,7 @@ static int wait_task(int at, struct outcome_note *out_outcome)
 static void note_outcome(int at, weir_outcome_kind kind, int rc)
 {
     struct task *task = &model.tasks[at];
-    task->outcome = (struct outcome_note){kind, rc, at, message_of(task, rc)};
+    task->outcome = (struct outcome_note){kind, rc, at, message_of(task, rc), NONE};
     task->was_cancelled = is_cancelled(at);
     if (kind != WEIR_OUTCOME_OK)
         destroy_result(task);
@@ -911,8 +935,8 @@ static void decide(int at, enum goal goal)
 /* Those that live, wait for a place or are on their way in are too few, and no more can come. */
 static bool out_of_reach(const struct group *group, int live_count)
 {
-    return group->body_done && group->line_count == 0 &&
-           group->success_count + live_count + group->promised < wanted(group);
+    return group->to_come != NONE && group->line_count == 0 &&
+           group->success_count + live_count + group->promised + group->to_come < wanted(group);
 }
 
 static void judge_goal(int at, weir_outcome_kind kind, bool alone)
@@ -1100,6 +1124,33 @@ static void judge_member(int at, weir_outcome_kind kind, int rc)
         cancel_because(task->group, WEIR_CANCEL_SIBLING_FAILED, at, NONE);
 }
 
+/* A call has ended. Its result is wanted unless others have won. P7:
+ * the next one starts when this was the latest and has come to nothing. */
+static void note_call(const struct group *group, int at, weir_outcome_kind kind, int rc,
+                      bool was_open, bool alone)
+{
+    struct task *task = &model.tasks[at];
+    struct calls *calls = group->calls;
+    int position = 0;
+    while (calls->tasks[position] != at)
+        position++;
+    calls->failed_count += kind == WEIR_OUTCOME_FAILED;
+    bool wanted = calls->winner == NONE; /* of a race that is lost they go when it returns */
+    calls->outcomes[position] = (struct outcome_note){kind, rc, at, message_of(task, rc), NONE};
+    if (kind == WEIR_OUTCOME_OK && wanted) {
+        calls->outcomes[position].result = task->own_result;
+        task->own_result = NONE;
+    }
+    bool first_done = group->options->policy == WEIR_FIRST_DONE;
+    bool decided = group->goal == WON || (first_done && (kind == WEIR_OUTCOME_FAILED || alone));
+    if (has_goal(group) && was_open && decided)
+        calls->winner = position;
+    if (calls->paused && at == calls->latest && kind != WEIR_OUTCOME_OK) {
+        calls->paused = false;
+        wake(group->owner, 0);
+    }
+}
+
 /* T6, G5, G7. */
 static void end_task(int at, int rc)
 {
@@ -1123,7 +1174,11 @@ static void end_task(int at, int rc)
     weir_outcome_kind kind = rc >= 0            ? WEIR_OUTCOME_OK
                              : rc == -ECANCELED ? WEIR_OUTCOME_CANCELLED
                                                 : WEIR_OUTCOME_FAILED;
+    bool was_open = group->goal == OPEN;
+    bool alone = kind == WEIR_OUTCOME_CANCELLED && !is_cancelled(task->group);
     judge_member(at, kind, rc);
+    if (group->calls != NULL)
+        note_call(group, at, kind, rc, was_open, alone);
     drop_last_set(task);
     note_outcome(at, kind, rc);
 
@@ -1188,7 +1243,7 @@ static int judge_body(int at, int rc)
 static void body_done(int at, int rc)
 {
     struct group *group = &model.groups[at];
-    group->body_done = true;
+    group->to_come = 0;
     if (group->goal != OPEN)
         return;
     group->cancelled_count += rc == -ECANCELED;
@@ -1257,6 +1312,82 @@ static int close_group(int at, int rc, struct failure_notes *out_notes)
     return group->first_code != 0 ? group->first_code : rc;
 }
 
+/* --- gather and race -------------------------------------------------------------------------- */
+
+/* P7: until the time is up, the latest call has come to nothing, or the race is decided. */
+static int pause_before_next(int at, int64_t stagger_ns)
+{
+    int rc = checkpoint();
+    if (rc < 0)
+        return rc;
+    self()->waits_in = at;
+    self()->aborts = 0;
+    self()->result = 0;
+    set_due(self(), stagger_ns == WEIR_FOREVER ? WEIR_NEVER : model.now_ns + stagger_ns);
+    model.groups[at].calls->paused = true;
+    return block(WAITS_FOR_START);
+}
+
+static int start_calls(int at, const struct statement *s, struct calls *calls)
+{
+    struct group *group = &model.groups[at];
+    group->to_come = s->verb == RACE ? calls->count : NONE;
+    for (int i = 0; i < calls->count; i++) {
+        int rc =
+            s->verb == RACE && i > 0 && s->later_ns > 0 ? pause_before_next(at, s->later_ns) : 0;
+        if (rc == 0)
+            rc = may_spawn(at);
+        if (rc < 0)
+            return rc;
+        add_task(at, calls->tasks[i]);
+        group->to_come -= s->verb == RACE;
+        calls->latest = calls->tasks[i];
+    }
+    return 0;
+}
+
+/* P2, P9. */
+static int close_gather(int at, const struct statement *s, const struct calls *calls, int rc)
+{
+    if (s->policy == WEIR_COLLECT_ALL) {
+        struct failure_notes dropped = {0}; /* they are all in the outcomes */
+        rc = close_group(at, rc, &dropped);
+        return rc == -ECANCELED ? rc : calls->failed_count;
+    }
+    rc = close_group(at, rc, NULL);
+    return rc == 0 && model.groups[at].cancelled_alone ? fail(-ECHILD, NONE) : rc;
+}
+
+static int run_calls(int at, const struct statement *s, const int *tasks, int count,
+                     struct outcome_note *out_outcomes, int *out_winner)
+{
+    struct calls calls = {tasks, count, out_outcomes, .winner = NONE, .latest = NONE};
+    bool possible = count > 0 && (s->policy != WEIR_QUORUM || s->quorum <= count);
+    if (s->verb == GATHER && count == 0)
+        return 0;
+    if (!possible)
+        return -EINVAL;
+    for (int i = 0; i < count; i++)
+        out_outcomes[i] =
+            (struct outcome_note){WEIR_OUTCOME_CANCELLED, -ECANCELED, NONE, NONE, NONE};
+    int rc = checkpoint();
+    if (rc < 0)
+        return rc;
+    open_group(at, s);
+    model.groups[at].calls = &calls;
+    rc = start_calls(at, s, &calls);
+    rc = s->verb == GATHER ? close_gather(at, s, &calls, rc) : close_group(at, rc, NULL);
+    if (self()->last_set == at)
+        model.sets[at].absorbed = true; /* whoever asked for outcomes was told */
+    *out_winner = calls.winner;
+    for (int i = 0; i < count && rc < 0; i++) { /* nobody gets them */
+        if (out_outcomes[i].result != NONE)
+            play_destroyed(out_outcomes[i].result);
+        out_outcomes[i].result = NONE;
+    }
+    return rc;
+}
+
 /* --- the loop --------------------------------------------------------------------------------- */
 
 /* The wait or deadline that comes first, by the millisecond it is due at and the order in which it
@@ -1266,7 +1397,8 @@ static int first_wait(void)
     int first = NONE;
     for (int i = 0; i < STATEMENTS_MAX; i++) {
         const struct task *t = &model.tasks[i], *f = &model.tasks[first == NONE ? 0 : first];
-        if (t->state != BLOCKED || t->wait != WAITS_FOR_TIME || t->due_ns == WEIR_NEVER)
+        if (t->state != BLOCKED || t->due_ns == WEIR_NEVER ||
+            (t->wait != WAITS_FOR_TIME && t->wait != WAITS_FOR_START))
             continue;
         if (first == NONE || t->armed_tick < f->armed_tick ||
             (t->armed_tick == f->armed_tick && t->armed_number < f->armed_number))
@@ -1294,8 +1426,11 @@ static void finish_waits(void)
 {
     int64_t tick = tick_of(model.now_ns);
     int at;
-    while ((at = first_wait()) != NONE && model.tasks[at].armed_tick <= tick)
+    while ((at = first_wait()) != NONE && model.tasks[at].armed_tick <= tick) {
+        if (model.tasks[at].wait == WAITS_FOR_START)
+            model.groups[model.tasks[at].waits_in].calls->paused = false;
         wake(at, model.tasks[at].result);
+    }
 }
 
 static void fire_deadlines(void)
@@ -1429,6 +1564,7 @@ const struct machine model_machine = {
     .open = open_group,
     .close = close_group,
     .spawn = spawn,
+    .calls = run_calls,
     .defer = defer,
     .cancel_task = cancel_task,
     .wait_task = wait_task,

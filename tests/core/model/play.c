@@ -99,16 +99,36 @@ static int spin(const struct statement *s, int64_t *out_refused)
     return 0;
 }
 
+static void note_outcome(int self, int at, const struct outcome_note *outcome)
+{
+    struct event *event = note(self, at, OUTCOME, outcome->rc);
+    event->more[0] = outcome->kind;
+    event->more[1] = outcome->task;
+    event->more[2] = outcome->message;
+    event->more[3] = outcome->result;
+}
+
+static int run_calls(int self, int at, const struct statement *s, int *out_winner)
+{
+    int tasks[STATEMENTS_MAX] = {0}, count = 0;
+    for (int i = s->body; i != NONE; i = now.program->statements[i].next)
+        if (now.program->statements[i].verb == CALL)
+            tasks[count++] = i;
+    struct outcome_note outcomes[STATEMENTS_MAX] = {0};
+    *out_winner = NONE;
+    int rc = now.machine->calls(at, s, tasks, count, outcomes, out_winner);
+    for (int i = 0; i < count && rc != -EINVAL; i++) /* then they were not written */
+        note_outcome(self, at, &outcomes[i]);
+    return rc;
+}
+
 static int wait_task(int self, int at, const struct statement *s)
 {
     struct outcome_note outcome = {0};
     int rc = now.machine->wait_task(s->target, &outcome);
     if (rc < 0)
         return rc;
-    struct event *event = note(self, at, OUTCOME, outcome.rc);
-    event->more[0] = outcome.kind;
-    event->more[1] = outcome.task;
-    event->more[2] = outcome.message;
+    note_outcome(self, at, &outcome);
     return rc;
 }
 
@@ -151,7 +171,7 @@ static bool is_void(int self, const struct statement *s)
     case TAKE_RESULT:
     case FORGET:
     case REQUESTED:
-        return target->verb != SPAWN || !now.spawned[s->target];
+        return (target->verb != SPAWN && target->verb != CALL) || !now.spawned[s->target];
     case SET_DEADLINE:
         return !is_scope(target) || presence != PRESENT || now.owner[s->target] != self;
     case CLOSE:
@@ -165,7 +185,7 @@ static int run_statement(int self, int at)
 {
     const struct statement *s = &now.program->statements[at];
     const struct machine *m = now.machine;
-    int rc = 0, aborts = 0, result = 0;
+    int rc = 0, aborts = 0, result = 0, winner = NONE;
     int64_t refused = 0;
     if (s->verb == NOTHING || is_void(self, s))
         return 0;
@@ -193,6 +213,10 @@ static int run_statement(int self, int at)
         break;
     case GROUP:
         rc = in_group(self, at, s);
+        break;
+    case GATHER:
+    case RACE:
+        rc = run_calls(self, at, s, &winner);
         break;
     case SPAWN:
         rc = m->spawn(s->target, at, s);
@@ -256,6 +280,7 @@ static int run_statement(int self, int at)
     event->more[0] = aborts;
     event->more[1] = refused;
     event->more[2] = result;
+    event->more[3] = winner;
     return rc;
 }
 
@@ -289,6 +314,7 @@ int play_deferred(int self, int by)
 static int run_task(int self)
 {
     note(self, NONE, TASK_BEGINS, 0);
+    now.spawned[self] = true; /* of a call, this is how its id becomes known */
     int rc = run_block(self, now.program->statements[self].body);
     note(self, NONE, TASK_ENDS, rc);
     return rc;
@@ -325,6 +351,8 @@ void print_event(const struct event *e)
         printf("statement %2d: %d", e->statement, e->value);
         if (e->more[0] != 0 || e->more[1] != 0)
             printf(" (%d aborts, %d refusals)", (int)e->more[0], (int)e->more[1]);
+        if (e->more[3] != NONE)
+            printf(" (call %d wins)", (int)e->more[3]);
         if (e->more[2] != 0)
             printf(" (the result of statement %d)", (int)e->more[2]);
         break;
@@ -340,8 +368,9 @@ void print_event(const struct event *e)
         printf("statement %2d: deadline %lld ns", e->statement, (long long)e->more[0]);
         break;
     case OUTCOME:
-        printf("statement %2d: task %d ended with %d of kind %d, message %d", e->statement,
-               (int)e->more[1], e->value, (int)e->more[0], (int)e->more[2]);
+        printf("statement %2d: task %d ended with %d of kind %d, message %d, result %d",
+               e->statement, (int)e->more[1], e->value, (int)e->more[0], (int)e->more[2],
+               (int)e->more[3]);
         break;
     case DEFERRED_BEGINS:
         printf("what statement %d deferred begins", e->statement);

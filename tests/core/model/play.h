@@ -18,7 +18,7 @@ enum event_kind {
     CAME_TO,   /* value: what the statement returned; more: aborts, refusals, later times */
     CONTEXT,   /* of ASK: value: cancelled; more: the cause */
     DEADLINE,  /* of ASK: value: unused; more: the nearest, in ns */
-    OUTCOME,   /* of WAIT_TASK: value: the code; more: the rest of it */
+    OUTCOME,   /* value: the code; more: the rest of it */
     DEFERRED_BEGINS,
     DEFERRED_ENDS, /* value: what the function returns */
     DESTROYED,     /* statement: whose result it is */
@@ -70,6 +70,7 @@ struct outcome_note {
     int rc;
     int task;
     int message;
+    int result; /* of a GATHER or RACE: the statement that set it, or NONE */
 };
 
 /* What was said beside the codes. */
@@ -98,6 +99,9 @@ struct machine {
     int (*open)(int group, const struct statement *s);
     int (*close)(int group, int rc, struct failure_notes *out_notes); /* NULL: they stay */
     int (*spawn)(int group, int task, const struct statement *s);
+    /* GATHER and RACE; one outcome for each of the tasks. */
+    int (*calls)(int at, const struct statement *s, const int *tasks, int count,
+                 struct outcome_note *out_outcomes, int *out_winner);
     int (*defer)(int by); /* the machine calls play_deferred(self, by) */
     int (*cancel_task)(int task, int by);
     int (*wait_task)(int task, struct outcome_note *out_outcome);

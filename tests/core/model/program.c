@@ -71,8 +71,9 @@ static enum verb draw_verb(struct drawing *d, int parent, int depth)
                   {FAIL, 8},       {RETURN, 3},       {BURN, 1},         {SPIN, 1},
                   {WAIT_TASK, 8},  {TAKE_RESULT, 4},  {FORGET, 2},       {REQUESTED, 2},
                   {SET_RESULT, 6}, {TAKE_FAILURES, 4}};
-    static const uint8_t nodes[] = {GROUP, GROUP,  GROUP,   GROUP,   SPAWN,  SPAWN, SPAWN, SPAWN,
-                                    SCOPE, SHIELD, TIMEOUT, TIMEOUT, SHIELD, BLOCK, DEFER};
+    static const uint8_t nodes[] = {GROUP,  GROUP, GROUP,   GROUP,   SPAWN,  SPAWN, SPAWN,
+                                    SPAWN,  SPAWN, SCOPE,   SHIELD,  SHIELD, BLOCK, DEFER,
+                                    GATHER, RACE,  TIMEOUT, TIMEOUT, GROUP};
     bool opens_group = d->program->statements[parent].verb == GROUP;
     if (opens_group && depth < DEPTH_MAX && draw(d, 100) < 45)
         return SPAWN;
@@ -129,6 +130,14 @@ static void draw_fields(struct drawing *d, struct statement *s)
         s->takes_failures = one_in(d, 2);
         s->running_max = (uint8_t)(one_in(d, 3) ? 1 + draw(d, 2) : 0);
         break;
+    case GATHER:
+        s->policy = (uint8_t)draw(d, 2);
+        break;
+    case RACE:
+        s->policy = (uint8_t)(WEIR_FIRST_SUCCESS + draw(d, 3));
+        s->quorum = (uint8_t)(s->policy == WEIR_QUORUM ? 1 + draw(d, 3) : 0);
+        s->later_ns = one_in(d, 2) ? 0 : one_in(d, 4) ? WEIR_FOREVER : draw_ns(d);
+        break;
     case SPAWN:
         s->nowait = one_in(d, 5);
         s->keep = one_in(d, 3);
@@ -159,7 +168,7 @@ static void draw_fields(struct drawing *d, struct statement *s)
 static bool has_body(const struct statement *s)
 {
     return s->verb == BLOCK || is_scope(s) || s->verb == GROUP || s->verb == SPAWN ||
-           s->verb == DEFER;
+           s->verb == DEFER || s->verb == GATHER || s->verb == RACE || s->verb == CALL;
 }
 
 static int add_statement(struct drawing *d, int parent, enum verb verb, int depth)
@@ -182,11 +191,18 @@ static int add_statement(struct drawing *d, int parent, enum verb verb, int dept
     return at;
 }
 
+static bool is_of_calls(const struct statement *s)
+{
+    return s->verb == GATHER || s->verb == RACE;
+}
+
 static void draw_body(struct drawing *d, int parent, int depth)
 {
+    bool of_calls = is_of_calls(&d->program->statements[parent]);
     unsigned length = 1 + draw(d, d->program->statements[parent].verb == GROUP ? 6 : 4);
     while (length-- > 0 && d->room > 0) {
-        int at = add_statement(d, parent, draw_verb(d, parent, depth), depth);
+        enum verb verb = of_calls ? CALL : draw_verb(d, parent, depth);
+        int at = add_statement(d, parent, verb, depth);
         const struct statement *s = &d->program->statements[at];
         if (has_body(s))
             draw_body(d, at, depth + 1);
@@ -226,7 +242,7 @@ static bool fits(const struct statement *s, const struct statement *target)
     case TAKE_RESULT:
     case FORGET:
     case REQUESTED:
-        return target->verb == SPAWN;
+        return target->verb == SPAWN || target->verb == CALL;
     default:
         return false;
     }
@@ -285,11 +301,12 @@ static void print_ns(const char *what, int64_t ns)
 static void print_statement(const struct statement *s, int at)
 {
     static const char *const names[VERB_COUNT] = {
-        "nothing",       "block",  "yield",     "check",        "sleep",       "op",
-        "hard",          "late",   "scope",     "timeout",      "shield",      "group",
-        "spawn",         "defer",  "cancel",    "force",        "cancel_task", "wait_task",
-        "take_result",   "forget", "requested", "set_deadline", "close",       "set_result",
-        "take_failures", "ask",    "fail",      "return",       "burn",        "spin"};
+        "nothing",      "block",       "yield",      "check",         "sleep",  "op",
+        "hard",         "late",        "scope",      "timeout",       "shield", "group",
+        "gather",       "race",        "call",       "spawn",         "defer",  "cancel",
+        "force",        "cancel_task", "wait_task",  "take_result",   "forget", "requested",
+        "set_deadline", "close",       "set_result", "take_failures", "ask",    "fail",
+        "return",       "burn",        "spin"};
     static const char *const policies[] = {"", " collect_all", " first_success", " first_done",
                                            " quorum"};
     printf("%d: %s", at, names[s->verb]);
@@ -297,7 +314,7 @@ static void print_statement(const struct statement *s, int at)
         printf(" %d", s->target);
     if (s->ns != 0 || s->verb == SLEEP || s->verb == OP || s->verb == HARD || s->verb == LATE)
         print_ns("for", s->ns);
-    if (s->verb == LATE)
+    if (s->verb == LATE || s->later_ns != 0)
         print_ns("later", s->later_ns);
     if (s->cleanup_ns != 0)
         print_ns("cleanup", s->cleanup_ns);
@@ -345,7 +362,7 @@ static bool remove_it(struct statement *s)
 
 static bool leave_only_body(struct statement *s)
 {
-    bool changes = has_body(s) && s->verb != BLOCK;
+    bool changes = has_body(s) && s->verb != BLOCK && s->verb != CALL && !is_of_calls(s);
     s->verb = BLOCK;
     s->target = NONE;
     return changes;
@@ -369,7 +386,7 @@ static bool plain_options(struct statement *s)
 
 static bool plain_policy(struct statement *s)
 {
-    bool changes = s->policy != WEIR_FAIL_FAST;
+    bool changes = s->verb == GROUP && s->policy != WEIR_FAIL_FAST;
     s->policy = WEIR_FAIL_FAST;
     s->quorum = 0;
     return changes;

@@ -26,6 +26,9 @@ enum verb {
     TIMEOUT,      /* weir_timeout_enter(ns), body, leave */
     SHIELD,       /* weir_shield_enter(ns), body, leave */
     GROUP,        /* weir_group_open(), body, close */
+    GATHER,       /* weir_gather() of the CALLs in its body */
+    RACE,         /* weir_race() of the CALLs in its body, staggered by later_ns */
+    CALL,         /* a task of a GATHER or RACE, with this body */
     SPAWN,        /* a task with this body, into the group `target` */
     DEFER,        /* weir_defer(): the body runs when what is around ends */
     CANCEL,       /* the scope or group `target`, which may not have been entered yet */
