@@ -82,12 +82,14 @@ static int in_group(int self, int at, const struct statement *s)
 
 static int burn(int at, const struct statement *s)
 {
-    const struct statement empty = {.verb = GROUP};
+    static const struct statement empty = {.verb = GROUP};
     int rc = 0;
     for (int i = 0; i < s->count && rc == 0; i++) {
         rc = now.machine->open(at, &empty);
+        now.presence[at] = rc == 0 ? PRESENT : GONE; /* others may try to get in */
         if (rc == 0)
             rc = now.machine->close(at, 0, NULL);
+        now.presence[at] = GONE;
     }
     return rc;
 }
@@ -177,7 +179,7 @@ static bool is_void(int self, const struct statement *s)
     case CLOSE:
         return target->verb != GROUP || presence != PRESENT || now.owner[s->target] == self;
     default: /* SPAWN */
-        return target->verb != GROUP || presence != PRESENT;
+        return (target->verb != GROUP && target->verb != BURN) || presence != PRESENT;
     }
 }
 

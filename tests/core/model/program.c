@@ -68,7 +68,7 @@ static enum verb draw_verb(struct drawing *d, int parent, int depth)
     } leaves[] = {{YIELD, 10},     {CHECK, 2},        {SLEEP, 22},       {OP, 10},
                   {HARD, 6},       {LATE, 8},         {CANCEL, 14},      {FORCE, 1},
                   {ASK, 8},        {CANCEL_TASK, 5},  {SET_DEADLINE, 5}, {CLOSE, 2},
-                  {FAIL, 8},       {RETURN, 3},       {BURN, 1},         {SPIN, 1},
+                  {FAIL, 8},       {RETURN, 3},       {BURN, 2},         {SPIN, 1},
                   {WAIT_TASK, 8},  {TAKE_RESULT, 4},  {FORGET, 2},       {REQUESTED, 2},
                   {SET_RESULT, 6}, {TAKE_FAILURES, 4}};
     static const uint8_t nodes[] = {GROUP,  GROUP, GROUP,   GROUP,   SPAWN,  SPAWN, SPAWN,
@@ -230,6 +230,7 @@ static bool fits(const struct statement *s, const struct statement *target)
 {
     switch (s->verb) {
     case SPAWN:
+        return target->verb == GROUP || target->verb == BURN;
     case CLOSE:
         return target->verb == GROUP;
     case CANCEL:
@@ -253,6 +254,10 @@ static int draw_target(struct drawing *d, const struct statement *s)
 {
     const struct program *p = d->program;
     bool around = draw(d, 100) < (s->verb == SPAWN ? 85 : s->verb == SET_DEADLINE ? 90 : 50);
+    if (s->verb == SPAWN && one_in(d, 6)) /* only for a moment can one get in there, or not */
+        for (int i = 0; i < p->count; i++)
+            if (p->statements[i].verb == BURN)
+                return i;
     for (int at = s->parent; around && at > 0; at = p->statements[at].parent)
         if (fits(s, &p->statements[at]) && !one_in(d, 5))
             return at;
