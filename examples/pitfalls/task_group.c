@@ -5,7 +5,8 @@
  *              picks those of a kind. No more phantom tasks.
  * weir         weir_group_close() returns when the last task has unwound, whatever happened, so
  *              tasks may use the variables of the block that waits for them. Every failure is in
- *              the set that weir_group_close_failures() hands out.
+ *              the set that weir_failures_take() hands out; those with a code are handled, and what
+ *              is left is what this task fails with.
  */
 #include <stdio.h>
 #include <weir/weir.h>
@@ -27,6 +28,12 @@ static int parse(struct parse *a)
     return rc;
 }
 
+static bool say(const weir_failure *failure, void *arg)
+{
+    printf("%s: %s\n", (const char *)arg, failure->message);
+    return true; // handled
+}
+
 static int app(void *arg)
 {
     (void)arg;
@@ -39,16 +46,14 @@ static int app(void *arg)
     for (size_t i = 0; rc == 0 && i < 5; i++)
         rc = WEIR_SPAWN(group, parse, .text = texts[i], .parsed_count = &parsed_count);
 
-    weir_failures *failures;
-    rc = weir_group_close_failures(group, rc, &failures);
+    rc = weir_group_close(group, rc);
     printf("%s; parsed: %d; tasks that are left: %zu\n", weir_code_name(rc), parsed_count,
            weir_task_count() - 1);
-    for (size_t i = 0; i < weir_failures_count(failures); i++)
-        printf("  %s\n", weir_failures_at(failures, i)->message);
-    const weir_failure *empty = weir_failures_match(failures, -ENODATA);
-    printf("one was empty: %s\n", empty == NULL ? "no" : empty->message);
-    weir_failures_free(failures); // handled: nothing is reported
-    return 0;
+
+    weir_failures *failures = weir_failures_take();
+    weir_failures_handle(failures, -ENODATA, say, "left out");
+    weir_failures_handle(failures, -EINVAL, say, "refused");
+    return weir_failures_fail(failures); // the rest; here nothing is left, which is a success
 }
 
 int main(void)

@@ -374,6 +374,7 @@ enum deed {
 struct node {
     int code; /* of a leaf; what a handler looks for */
     int yields;
+    weir_policy policy; /* where only the books are looked at */
     enum deed deed;
     int children[4];
     int child_count; /* 0: a leaf */
@@ -386,6 +387,7 @@ static struct drawing {
     int node_count;
     int end_count;
     int failed; /* expectations, for the seed to be named */
+    bool any_policy;
 } drawing;
 
 static const int drawn_codes[] = {-EIO, -EPIPE, -ENOENT, -EBUSY};
@@ -399,7 +401,10 @@ static int draw_node(int depth)
 {
     int index = drawing.node_count++;
     struct node *node = &drawing.nodes[index];
+    static const weir_policy policies[] = {WEIR_COLLECT_ALL, WEIR_FAIL_FAST, WEIR_FIRST_SUCCESS,
+                                           WEIR_FIRST_DONE};
     *node = (struct node){.code = drawn_codes[draw(4)], .yields = draw(4)};
+    node->policy = policies[draw(4)];
     if (depth == DEPTH_MAX || (depth > 0 && draw(3) == 0))
         return index;
     node->deed = draw(2) == 0 ? PASS_ON : (enum deed)draw(DEED_COUNT);
@@ -455,11 +460,16 @@ static int do_deed(const struct node *node, int rc)
 static int run_members(const struct node *node)
 {
     weir_group *group;
-    int rc = weir_group_open(&group, &(weir_group_options){.policy = WEIR_COLLECT_ALL});
+    weir_group_options options = {.policy = WEIR_COLLECT_ALL};
+    if (drawing.any_policy)
+        options = (weir_group_options){.policy = node->policy, .primary_only = node->yields == 1};
+    int rc = weir_group_open(&group, &options);
     if (rc < 0)
         return rc;
     for (int i = 0; i < node->child_count && rc == 0; i++)
         rc = WEIR_SPAWN(group, run_node, .index = node->children[i]);
+    if (rc == -ESHUTDOWN) /* others have failed, or done what was wanted */
+        rc = 0;
     return do_deed(node, weir_group_close(group, rc));
 }
 
@@ -469,6 +479,8 @@ static int run_node(struct run_node *a)
     for (int i = 0; i < node->yields; i++)
         weir_ignore(weir_yield(), "only to change the order");
     int rc = node->child_count == 0 ? node->code : run_members(node);
+    if (drawing.any_policy && node->child_count == 0 && node->yields == 3)
+        rc = 0;
     node->ended = ++drawing.end_count;
     return rc;
 }
@@ -655,11 +667,22 @@ static void run_tree_on_a_loop(void *arg)
     EXPECT(rc <= 0);
 }
 
+TEST(the_books_balance_whatever_the_policies_are) /* F6, P3, P4 */
+{
+    weir__core_observe(quiet);
+    for (uint64_t seed = 1; seed <= MANY(TREES); seed++) {
+        draw_tree(seed);
+        drawing.any_policy = true;
+        run_tree_on_a_loop(NULL);
+    }
+}
+
 TEST(the_books_balance_wherever_memory_runs_out_in_a_tree) /* F6, case 294 */
 {
     weir__core_observe(quiet);
     for (uint64_t seed = 1; seed <= MANY(50); seed++) {
         draw_tree(seed);
+        drawing.any_policy = seed % 2 == 0;
         fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, run_tree_on_a_loop, NULL);
         fault_loop_from(WEIR__FAULT_ALLOC, -ENOMEM, run_tree_on_a_loop, NULL);
     }
