@@ -11,6 +11,8 @@
  */
 #include "debug/debug.h"
 
+enum { SAVED_BYTES_MOST = 160 }; /* by a switch, on any CPU */
+
 /* Frames of others, with redzones between their variables. */
 #define NOT_CHECKED __attribute__((no_sanitize_address))
 
@@ -49,7 +51,7 @@ void weir__debug_calls_of(const weir_loop *loop, const weir_task *task, struct w
         return;
     struct bounds bounds = bounds_of(loop, hot->stack_slot);
     uintptr_t sp = (uintptr_t)hot->sp;
-    if (sp < bounds.low || sp > bounds.high - 256) /* room for what a switch saves */
+    if (sp < bounds.low || sp > bounds.high - SAVED_BYTES_MOST)
         return;
     uintptr_t frame, pc;
     weir__arch_inspect(hot->sp, &frame, &pc);
