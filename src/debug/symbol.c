@@ -58,14 +58,6 @@ static bool is_in_library_of_ours(const void *address)
 
 #ifdef HAVE_LIBDW_HEADERS
 
-/* Below the folder that this file is in as well: `src`. */
-static bool is_source_of_ours(const char *file)
-{
-    static const char here[] = "debug/symbol.c";
-    size_t size = sizeof __FILE__ - sizeof here; /* of the path up to the rooms */
-    return strncmp(file, __FILE__, size) == 0;
-}
-
 static struct weir__mutex lock = {PTHREAD_MUTEX_INITIALIZER};
 
 /* The last two parts of a path: `core/loop.c` tells more than `loop.c`. */
@@ -157,6 +149,16 @@ static const char *file_of(Dwarf_Addr at)
     Dwfl_Module *module = module_of(at);
     Dwfl_Line *line = module == NULL ? NULL : dw.getsrc(module, at);
     return line == NULL ? NULL : dw.lineinfo(line, NULL, NULL, NULL, NULL, NULL);
+}
+
+/* Below the folder that the room of this file is in; its name is asked for in the same way, so that
+ * what compilers and packagers do to paths is the same on both sides. */
+static bool is_source_of_ours(const char *file)
+{
+    static const char this_file[] = "debug/symbol.c";
+    const char *here = file_of((Dwarf_Addr)(uintptr_t)is_source_of_ours);
+    size_t size = here == NULL ? 0 : strlen(here);
+    return size > sizeof this_file - 1 && strncmp(file, here, size - (sizeof this_file - 1)) == 0;
 }
 
 bool weir__debug_is_ours(const void *address)
