@@ -324,6 +324,20 @@ static void count_refusal(weir_loop *loop, weir_task *task)
         .count = hot->refused_count});
 }
 
+/* Out of line: a checkpoint of every day needs no frame for it. */
+static __attribute__((noinline)) int look_closer(weir_loop *loop, weir_task *task)
+{
+    if (loop->probe != NULL)
+        loop->probe->checkpoint(loop->probe, loop, task);
+    if (weir__core_cancelled(task)) {
+        count_refusal(loop, task);
+        yield_now(loop, task);
+        return -ECANCELED;
+    }
+    loop->hot[task->index].refused_count = 0;
+    return 0;
+}
+
 int weir__core_checkpoint(void)
 {
     weir_loop *loop = weir__loop;
@@ -331,15 +345,8 @@ int weir__core_checkpoint(void)
         return -EPERM;
     weir_task *task = loop->current;
     /* Two rare things in one test: a probe, or a level. */
-    if (__builtin_expect(((uintptr_t)loop->probe | task->active->weir__effective) != 0, 0)) {
-        if (loop->probe != NULL)
-            loop->probe->checkpoint(loop->probe, loop, task);
-        if (weir__core_cancelled(task)) {
-            count_refusal(loop, task);
-            yield_now(loop, task);
-            return -ECANCELED;
-        }
-    }
+    if (__builtin_expect(((uintptr_t)loop->probe | task->active->weir__effective) != 0, 0))
+        return look_closer(loop, task);
     loop->hot[task->index].refused_count = 0;
     return 0;
 }
