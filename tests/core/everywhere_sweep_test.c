@@ -4,6 +4,7 @@
  * 293, 294, 296
  */
 #include <weir/handle.h>
+#include <weir/local.h>
 
 #include "tests/core/bodies.h"
 #include "tests/support/everywhere.h"
@@ -250,4 +251,95 @@ static int take_results(void *arg)
 TEST(results_are_taken_or_destroyed_everywhere) /* R2, R3, I5 */
 {
     everywhere_simulated("results", (struct everywhere){take_results, NULL, books_are_level, 8});
+}
+
+/* --- cleanup and locals ----------------------------------------------------------------------- */
+
+static int clean_up(void *arg)
+{
+    int rc = weir_sleep((int64_t)(intptr_t)arg * WEIR_MS); /* in a shield: it is not cut */
+    books.destroyed++;
+    return rc;
+}
+
+static int take_and_defer(void)
+{
+    int rc = weir_defer(clean_up, FOR_MS(1));
+    books.made += rc == 0;
+    return rc;
+}
+
+static int defer_in_task(void *arg)
+{
+    int rc = take_and_defer();
+    return rc < 0 ? rc : work(arg);
+}
+
+static int defer_everywhere(void *arg)
+{
+    (void)arg;
+    open_books();
+    int rc = take_and_defer();
+    if (rc < 0)
+        return rc;
+    weir_scope scope = {0};
+    rc = weir_scope_enter(&scope);
+    if (rc < 0)
+        return rc;
+    rc = take_and_defer();
+    if (rc == 0)
+        rc = work(FOR_MS(1));
+    rc = weir_scope_leave(&scope, rc);
+    weir_group *group;
+    if (rc == 0 && (rc = weir_group_open(&group, NULL)) == 0) {
+        rc = take_and_defer();
+        for (int i = 0; i < 2 && rc == 0; i++)
+            rc = weir_spawn(group, defer_in_task, FOR_MS(i));
+        if (rc == -ESHUTDOWN)
+            rc = weir_check();
+        rc = weir_group_close(group, rc);
+    }
+    return rc;
+}
+
+TEST(what_is_deferred_runs_everywhere) /* L1, L2 */
+{
+    everywhere_simulated("defers", (struct everywhere){defer_everywhere, NULL, books_are_level, 8});
+}
+
+static weir_local key = WEIR_LOCAL_INIT(destroy_result);
+
+static int set_local(void)
+{
+    int rc = weir_local_set(&key, &books);
+    books.made += rc == 0;
+    return rc;
+}
+
+static int use_local(void *arg)
+{
+    WEIR_TEST_EXPECT(weir_local_get(&key) == &books);
+    int rc = set_local();
+    return rc < 0 ? rc : work(arg);
+}
+
+static int inherit_locals(void *arg)
+{
+    (void)arg;
+    open_books();
+    int rc = set_local();
+    weir_group *group;
+    if (rc == 0 && (rc = weir_group_open(&group, NULL)) == 0) {
+        for (int i = 0; i < 3 && rc == 0; i++)
+            rc = weir_spawn(group, use_local, FOR_MS(i));
+        if (rc == -ESHUTDOWN)
+            rc = weir_check();
+        rc = weir_group_close(group, rc);
+    }
+    return rc;
+}
+
+TEST(locals_are_destroyed_once_everywhere) /* R5, I5 */
+{
+    everywhere_simulated("locals", (struct everywhere){inherit_locals, NULL, books_are_level, 6});
 }

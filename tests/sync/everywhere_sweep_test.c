@@ -133,3 +133,144 @@ TEST(locks_everywhere) /* I10 */
 {
     everywhere_simulated("locks", (struct everywhere){use_locks, NULL, books_are_level, 12});
 }
+
+/* --- the rest of the room --------------------------------------------------------------------- */
+
+static weir_rwlock rwlock;
+static weir_mutex mutex;
+static weir_condition changed;
+static weir_barrier barrier;
+static weir_future future;
+static weir_limiter limiter;
+static int readers, writers; /* inside */
+
+static int read_or_write(void *arg)
+{
+    int rc = arg == NULL ? weir_rwlock_read_lock(&rwlock) : weir_rwlock_write_lock(&rwlock);
+    if (rc < 0)
+        return rc;
+    books.locked++;
+    *(arg == NULL ? &readers : &writers) += 1;
+    WEIR_TEST_EXPECT(writers == 0 || (writers == 1 && readers == 0));
+    rc = weir_sleep(WEIR_MS);
+    *(arg == NULL ? &readers : &writers) -= 1;
+    books.unlocked += weir_rwlock_unlock(&rwlock) == 0;
+    return rc;
+}
+
+static int wait_for_value(void *arg)
+{
+    (void)arg;
+    void *value;
+    return weir_future_wait(&future, &value);
+}
+
+static int set_value(void *arg)
+{
+    (void)arg;
+    int rc = weir_limiter_acquire(&limiter, 1);
+    if (rc == 0)
+        rc = weir_limiter_acquire(&limiter, 1); /* the second has to wait */
+    if (rc == 0)
+        rc = weir_future_set(&future, &books);
+    books.sent += rc == 0;
+    return rc;
+}
+
+static int wait_for_change(void *arg)
+{
+    (void)arg;
+    int rc = weir_mutex_lock(&mutex);
+    if (rc < 0)
+        return rc;
+    while (rc == 0 && !weir_future_is_set(&future))
+        rc = weir_condition_wait(&changed, &mutex);
+    WEIR_TEST_EXPECT(weir_mutex_is_mine(&mutex)); /* also when it was cut */
+    weir_mutex_unlock(&mutex);
+    return rc;
+}
+
+static int signal_when_set(void *arg)
+{
+    int rc = wait_for_value(arg);
+    if (rc == 0)
+        rc = weir_barrier_wait(&barrier, NULL);
+    weir_condition_broadcast(&changed);
+    return rc;
+}
+
+static int meet(void *arg)
+{
+    (void)arg;
+    return weir_barrier_wait(&barrier, NULL);
+}
+
+static void drop_value(void *value)
+{
+    (void)value;
+    books.dropped++;
+}
+
+static int use_the_rest(void *arg)
+{
+    static const weir_call calls[] = {
+        {read_or_write, NULL},  {read_or_write, &rwlock}, {read_or_write, NULL},
+        {wait_for_value, NULL}, {wait_for_change, NULL},  {signal_when_set, NULL},
+        {meet, NULL},           {set_value, NULL},
+    };
+    (void)arg;
+    memset(&books, 0, sizeof books);
+    readers = writers = 0;
+    rwlock = (weir_rwlock){0};
+    mutex = (weir_mutex){0};
+    changed = (weir_condition){0};
+    weir_barrier_init(&barrier, 2);
+    weir_future_init(&future, drop_value);
+    int rc =
+        weir_limiter_init(&limiter, &(weir_limiter_options){.tokens = 1, .period_ns = WEIR_MS});
+    if (rc == 0)
+        rc = weir_gather(WEIR_FAIL_FAST, calls, sizeof calls / sizeof calls[0], NULL);
+    weir_future_deinit(&future);
+    WEIR_TEST_EXPECT(weir_rwlock_try_write_lock(&rwlock) == 0); /* I10: nobody is in it */
+    weir_rwlock_unlock(&rwlock);
+    WEIR_TEST_EXPECT(weir_barrier_count(&barrier) == 0);
+    return rc;
+}
+
+TEST(locks_conditions_barriers_futures_and_limiters_everywhere) /* I5, I10 */
+{
+    everywhere_simulated("the rest", (struct everywhere){use_the_rest, NULL, books_are_level, 15});
+}
+
+static int select_all(void *arg)
+{
+    (void)arg;
+    memset(&books, 0, sizeof books);
+    weir_channel_options options = {.item_bytes = sizeof(int), .capacity = 2, .drop = drop};
+    weir_channel *in = NULL, *out = NULL;
+    int rc = weir_channel_new(&options, &in);
+    if (rc == 0)
+        rc = weir_channel_new(&options, &out);
+    weir_group *group = NULL;
+    if (rc == 0 && (rc = weir_group_open(&group, NULL)) == 0) {
+        rc = WEIR_SPAWN(group, producer, .channel = in, .count = 5);
+        for (int turn = 0; turn < 12 && rc == 0; turn++) {
+            int item;
+            weir_select_arm arms[] = {WEIR_ON_RECV(in, &item), WEIR_ON_SEND(out, &turn),
+                                      WEIR_ON_TIMEOUT(1 * WEIR_MS)};
+            size_t chosen = 0;
+            rc = weir_select(arms, 3, &chosen);
+            books.received += rc == 0 && chosen == 0;
+            books.sent += rc == 0 && chosen == 1;
+        }
+        rc = weir_group_close(group, rc);
+    }
+    weir_channel_free(in);
+    weir_channel_free(out);
+    return rc;
+}
+
+TEST(select_everywhere) /* O4, I5 */
+{
+    everywhere_simulated("select", (struct everywhere){select_all, NULL, books_are_level, 15});
+}
