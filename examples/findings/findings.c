@@ -1,8 +1,8 @@
 /*
  * findings.c - mistakes, one at a time, for docs/diagnosis.md
  *
- * usage: findings lost | misnested | forgotten | entered | kept | swallowed | cleanup | stray |
- *        deadlock | crossed | crash
+ * usage: findings lost | misnested | forgotten | twice | entered | kept | swallowed | cleanup |
+ *        stray | deadlock | crossed | crash
  */
 #include <signal.h>
 #include <string.h>
@@ -68,6 +68,23 @@ static int kept(void)
     if (rc == 0 && weir_mutex_lock(&mutex) == -EOWNERDEAD)
         rc = weir_mutex_unlock(&mutex);
     return rc;
+}
+
+/* W207: a server that gets ready once more. */
+static int serve(void *arg)
+{
+    (void)arg;
+    int rc = weir_started(NULL);
+    return rc < 0 ? rc : weir_started(NULL);
+}
+static int twice(void)
+{
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    if (rc == 0)
+        rc = weir_start(group, serve, NULL, NULL);
+    rc = weir_group_close(group, rc);
+    return rc == -EINVAL ? 0 : rc;
 }
 
 /* W304: a loop that does not look at what it is given. */
@@ -162,10 +179,10 @@ static int app(void *arg)
     static const struct {
         const char *name;
         int (*make)(void);
-    } mistakes[] = {{"lost", lost},       {"misnested", misnested}, {"forgotten", forgotten},
-                    {"entered", entered}, {"kept", kept},           {"swallowed", swallowed},
-                    {"cleanup", cleanup}, {"stray", stray},         {"deadlock", deadlock},
-                    {"crossed", crossed}};
+    } mistakes[] = {{"lost", lost},           {"misnested", misnested}, {"forgotten", forgotten},
+                    {"entered", entered},     {"twice", twice},         {"kept", kept},
+                    {"swallowed", swallowed}, {"cleanup", cleanup},     {"stray", stray},
+                    {"deadlock", deadlock},   {"crossed", crossed}};
     for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++)
         if (strcmp(arg, mistakes[i].name) == 0)
             return mistakes[i].make();

@@ -46,6 +46,7 @@ typedef struct weir_spawn_options {
     bool nowait;        /* in a full group: -EAGAIN instead of waiting */
     bool keep;          /* outcome and result can be asked for after its end, see weir/handle.h */
     bool handled;       /* its failure stays with its record and fails nobody; it is kept */
+    bool service;       /* it serves the others: cancelled when they have ended, latest first */
     int64_t cleanup_ns; /* budget of its deferred functions; 0: 5 s; weir_defer() */
 } weir_spawn_options;
 
@@ -216,6 +217,67 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_spawn_with(weir_group *group,
                                                              const weir_spawn_options *options,
                                                              weir_task_fn *fn, void *arg,
                                                              weir_task_id *out_id);
+
+/**
+ * Start a task and wait until it says that it is ready, by weir_started().
+ *
+ * Until then it belongs to the caller: what cancels the caller cancels it, and the caller waits for
+ * its end; its failure is returned here, and the group hears nothing of it. From then on it is a
+ * task of the group like any other. If the group is cancelled meanwhile, it goes over all the same,
+ * and is cancelled there. The group stays open while this waits.
+ *
+ * @param group      open; any task of its loop may start into it
+ * @param fn         calls weir_started() once
+ * @param arg        passed to fn; borrowed: fn keeps nothing of it beyond weir_started()
+ * @param out_value  what weir_started() was given; may be NULL
+ *
+ * Returns     0 or a negative errno
+ * Errors      its failure  it ended before it was ready (origin WEIR_FAILURE_START)
+ *             -EPROTO      it ended without weir_started()
+ *             -ECANCELED   the caller's scope is cancelled; the task has ended
+ *             -ESHUTDOWN   the group is cancelled or has been joined
+ *             -ENOMEM, -EAGAIN, -EDEADLK, -EPERM  as weir_spawn()
+ * Checkpoint  always
+ * Thread      the group's loop, in a task
+ * Source      rule G11
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_start(weir_group *group, weir_task_fn *fn,
+                                                        void *arg, void **out_value);
+
+/**
+ * The same with options; a service is one, and a failure `handled`, from weir_started() on.
+ *
+ * @param group      as weir_start()
+ * @param options    borrowed; NULL for the defaults
+ * @param fn         as weir_start()
+ * @param arg        as weir_start()
+ * @param out_value  as weir_start()
+ *
+ * Returns     as weir_start()
+ * Checkpoint  always
+ * Thread      the group's loop, in a task
+ * Source      rule G11
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_start_with(weir_group *group,
+                                                             const weir_spawn_options *options,
+                                                             weir_task_fn *fn, void *arg,
+                                                             void **out_value);
+
+/**
+ * In a task that weir_start() started: it is ready, and goes over to its group.
+ *
+ * @param value  handed to the caller of weir_start(), when this returns 0
+ *
+ * Returns     0 or a negative errno; then the task is still the caller's, and value is not handed
+ *             on
+ * Errors      -ECANCELED  the task is cancelled
+ *             -EINVAL     it was not started by weir_start(), or has said so before (reported)
+ *             -EPERM      called outside a task
+ * Checkpoint  no
+ * Thread      a loop's, in a task
+ * Source      rule G11
+ */
+WEIR_API WEIR_MUST_CHECK int weir_started(void *value);
 
 /**
  * Run several calls side by side and wait for all of them.

@@ -100,6 +100,8 @@ struct weir__extra {
     struct weir__handle *handle;   /* core/handle.h: result, outcome, and who waits for it */
     struct weir__cleanup *cleanup; /* core/cleanup.c */
     struct weir__locals *locals;   /* core/local.c */
+    struct weir__start *start;     /* core/start.c: until it has started */
+    bool started;                  /* by weir_start(), and it has said so */
 };
 
 struct weir_task {
@@ -126,6 +128,7 @@ enum {
     WEIR__TASK_STARTED = 2, /* its first step has begun */
     WEIR__TASK_SWALLOW_TOLD = 4,
     WEIR__TASK_SCOPE_TOLD = 16,
+    WEIR__TASK_SERVICE = 32, /* stopped last: core/service.c */
 };
 
 /* weir_scope.weir__flags */
@@ -154,7 +157,10 @@ struct weir_group {
     struct weir__list *unstarted; /* the first member that has not begun; &members when none */
     struct weir__list place_waiters;
     size_t live_count;
-    size_t running_max; /* 0: no limit */
+    size_t service_count;      /* of them, those that are stopped last */
+    weir_task *stopping;       /* the service that is being stopped */
+    struct weir__start *start; /* its one member is being started */
+    size_t running_max;        /* 0: no limit */
     size_t members_blocked_on_place;
     size_t places_promised; /* of spawners on their way: waiters that were woken, and who found
                                one */
@@ -169,6 +175,7 @@ struct weir_group {
     bool cancelled_alone; /* a member was, or its failure stayed with its record */
     bool body_refused;    /* the body was not let in by its own group any more */
     bool owner_waits;     /* the owner is parked in close */
+    bool shut;            /* its services are being stopped: nobody comes in any more */
     bool joined;          /* nobody is left in it, and nobody comes in any more */
     bool primary_only;
     bool failed;                    /* some failure was added, kept or not */
@@ -467,10 +474,24 @@ bool weir__cleanup_came_well(const weir_task *task);
  * cause. */
 void weir__cleanup_become_causes(weir_task *task);
 
+/* Puts a scope below another one, whose state it sees from here on; it was not cancelled. */
+void weir__scope_reparent(weir_loop *loop, weir_scope *scope, weir_scope *parent);
+/* Whether fn may be spawned into the group: 0, or why not. */
+int weir__task_check_group(weir_group *group, const weir_loop *loop) WEIR_MUST_CHECK;
+
+/* --- service members (G9) --------------------------------------------------------------------- */
+
+void weir__service_enlist(weir_group *group, weir_task *task);
+/* Only services are left, and the owner waits for them. */
+void weir__service_stop_next(weir_group *group);
+void weir__service_ended(weir_group *group, const weir_task *task);
+
 /* --- groups' inside --------------------------------------------------------------------------- */
 
 weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options);
 void weir__group_discard(weir_loop *loop, weir_group *group);
+/* A member was moved to another group. */
+void weir__group_member_left(weir_group *group);
 void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc);
 /* In a group with a limit: a place for one more, waited for unless nowait. It keeps the group open
  * until a task has taken it (places_promised goes down again) or it is dropped. */

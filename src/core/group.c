@@ -121,8 +121,13 @@ void weir__group_child_started(weir_group *group, weir_task *task)
  * here on nothing can be spawned, although it may take a while until the owner runs. */
 static bool settle(weir_group *group)
 {
-    if (!group->owner_waits || group->live_count > 0 || group->places_promised > 0)
+    if (!group->owner_waits || group->live_count > group->service_count ||
+        group->places_promised > 0)
         return false;
+    if (__builtin_expect(group->live_count > 0, 0)) {
+        weir__service_stop_next(group);
+        return false;
+    }
     group->owner_waits = false;
     group->joined = true;
     weir__core_wake(group->owner, 0);
@@ -139,6 +144,11 @@ static void hand_over(weir_loop *loop, weir_group *group)
         loop->handover = group->owner;
     else if (group->unstarted != &group->members)
         loop->handover = WEIR__CONTAINER(group->unstarted, weir_task, sibling);
+}
+
+void weir__group_member_left(weir_group *group)
+{
+    settle(group);
 }
 
 /* --- places in a full group (G10) ------------------------------------------------------------- */
@@ -252,6 +262,8 @@ void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc)
     if (__builtin_expect(handle != NULL, 0))
         weir__handle_file(task);
     group->live_count--;
+    if (__builtin_expect(task->flags & WEIR__TASK_SERVICE, 0))
+        weir__service_ended(group, task);
     offer_place(group);
     hand_over(loop, group);
 }
@@ -315,6 +327,8 @@ static void join(weir_loop *loop, weir_group *group)
         return;
     }
     group->owner_waits = true;
+    if (__builtin_expect(group->service_count > 0, 0))
+        settle(group); /* maybe nobody else is left */
     if (group->unstarted != &group->members)
         loop->handover = WEIR__CONTAINER(group->unstarted, weir_task, sibling);
     weir__core_park(WEIR_WAIT_GROUP, group, NULL);

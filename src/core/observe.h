@@ -23,6 +23,7 @@ enum weir__finding_kind {
     WEIR__FINDING_CLEANUP,       /* a deferred function was cut: its budget is used up */
     WEIR__FINDING_LOCK,          /* a lock and a task that holds it no more, or never did */
     WEIR__FINDING_STRANGER,      /* something of one loop was used on another */
+    WEIR__FINDING_STARTED_TWICE, /* weir_started() was called again */
     WEIR__FINDING_KIND_COUNT
 };
 

@@ -68,20 +68,22 @@ static void add_failures(weir_group *group, weir_task *task, weir_outcome_kind k
 {
     int first_code = group->first_code;
     if (kind == WEIR_OUTCOME_FAILED && !weir__cleanup_came_well(task))
-        weir__failure_add(group, WEIR_FAILURE_CHILD, task, rc);
+        weir__failure_add(group, group->start == NULL ? WEIR_FAILURE_CHILD : WEIR_FAILURE_START,
+                          task, rc);
     weir__cleanup_hand_in(group, task, &task->scope);
     if (group->goal == WEIR__GOAL_WON)
         group->first_code = first_code;
 }
 
-static void judge_goal(weir_group *group, weir_outcome_kind kind, bool alone)
+static void judge_goal(weir_group *group, weir_outcome_kind kind, bool alone, bool service)
 {
     if (group->goal != WEIR__GOAL_OPEN)
         return;
+    size_t left = group->live_count - group->service_count - !service; /* it is alive still */
     bool ends_it = group->policy == WEIR_FIRST_DONE && (kind == WEIR_OUTCOME_FAILED || alone);
     if (kind == WEIR_OUTCOME_OK && ++group->success_count == group->quorum)
         win(group);
-    else if (ends_it || out_of_reach(group, group->live_count - 1)) /* it still counts as alive */
+    else if (ends_it || out_of_reach(group, left))
         lose(group);
 }
 
@@ -90,6 +92,7 @@ static void judge_goal(weir_group *group, weir_outcome_kind kind, bool alone)
 void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc)
 {
     bool alone = false;
+    bool service = task->flags & WEIR__TASK_SERVICE; /* counts for failures only */
     if (weir__cleanup_came_well(task) && weir__handle_handles(task))
         weir__cleanup_become_causes(task);
     bool late = weir__cleanup_late_code(task, &task->scope) < 0;
@@ -99,13 +102,13 @@ void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind ki
         add_failures(group, task, stays ? WEIR_OUTCOME_OK : kind, rc);
     if (stays) {
         group->cancelled_alone = true;
-    } else if (kind == WEIR_OUTCOME_CANCELLED) {
+    } else if (kind == WEIR_OUTCOME_CANCELLED && !service) {
         alone = group->scope.weir__effective < WEIR__LEVEL_CANCEL;
         group->cancelled_alone |= alone;
         group->cancelled_count += !alone && group->goal == WEIR__GOAL_OPEN;
     }
-    if (group->policy > WEIR_COLLECT_ALL)
-        judge_goal(group, kind, alone);
+    if (group->policy > WEIR_COLLECT_ALL && (!service || kind == WEIR_OUTCOME_FAILED))
+        judge_goal(group, kind, alone, service);
     else if (group->policy == WEIR_FAIL_FAST && failed)
         cancel_group(group, WEIR_CANCEL_SIBLING_FAILED, "a failure in its group");
 }
@@ -133,7 +136,7 @@ void weir__policy_body_done(weir_group *group, int rc)
     if (group->goal != WEIR__GOAL_OPEN)
         return; /* what cut the body was the decision */
     group->cancelled_count += rc == -ECANCELED;
-    if (out_of_reach(group, group->live_count))
+    if (out_of_reach(group, group->live_count - group->service_count))
         lose(group);
 }
 

@@ -112,6 +112,13 @@ static void spread(weir_loop *loop, weir_scope *top)
     }
 }
 
+void weir__scope_reparent(weir_loop *loop, weir_scope *scope, weir_scope *parent)
+{
+    assert(scope->weir__effective == WEIR__LEVEL_NONE);
+    scope->weir__parent = parent;
+    spread(loop, scope);
+}
+
 static void note_cause(weir_loop *loop, weir_scope *scope, weir_cancel_kind kind,
                        const char *reason, const void *address)
 {

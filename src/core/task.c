@@ -293,13 +293,13 @@ void weir__task_finish(weir_loop *loop, weir_task *task, int rc)
 
 /* --- spawning --------------------------------------------------------------------------------- */
 
-static int check_group(weir_group *group, const weir_loop *loop)
+int weir__task_check_group(weir_group *group, const weir_loop *loop)
 {
     if (group == NULL)
         return -EINVAL;
     if (loop == NULL || group->loop != loop)
         return -EPERM;
-    if (!group->joined && group->scope.weir__effective < WEIR__LEVEL_CANCEL)
+    if (!group->joined && !group->shut && group->scope.weir__effective < WEIR__LEVEL_CANCEL)
         return 0;
     if (group->owner == loop->current)
         group->body_refused = true;
@@ -310,6 +310,7 @@ static bool wants_extra(const weir_loop *loop, const weir_group *group,
                         const weir_spawn_options *options)
 {
     return weir__handle_wanted(group, options) || (options != NULL && options->cleanup_ns != 0) ||
+           group->start != NULL ||
            (loop->current != NULL && weir__task_locals(loop->current) != NULL);
 }
 
@@ -331,6 +332,7 @@ static int make_extra(weir_group *group, const weir_spawn_options *options,
     }
     if (group->loop->current != NULL)
         extra->locals = weir__locals_share(weir__task_locals(group->loop->current));
+    extra->start = group->start;
     *out_extra = extra;
     return 0;
 }
@@ -339,7 +341,7 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
                  size_t copy_bytes, const void *place, unsigned place_flag, weir_task_id *out_id)
 {
     weir_loop *loop = weir__loop;
-    int rc = check_group(group, loop);
+    int rc = weir__task_check_group(group, loop);
     if (rc < 0)
         return rc;
     bool limited = group->running_max != 0;
@@ -347,7 +349,7 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
         rc = weir__group_promise_place(group, options != NULL && options->nowait);
         if (rc < 0)
             return rc;
-        rc = check_group(group, loop); /* others may have run meanwhile */
+        rc = weir__task_check_group(group, loop); /* others may have run meanwhile */
         if (rc < 0)
             goto drop_place;
     }
@@ -377,8 +379,11 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
     task->arg_class = class;
     task->spawn_place = place;
     task->flags |= (uint8_t)place_flag;
-    if (options != NULL)
+    if (options != NULL) {
         task->name = options->name;
+        if (__builtin_expect(options->service, 0))
+            weir__service_enlist(group, task);
+    }
     if (out_id != NULL)
         *out_id = weir__core_task_id(loop, task);
     return 0;
@@ -423,6 +428,12 @@ int weir__core_spawn(weir_group *group, const char *name, weir_task_fn *fn, void
 int weir__task_spawn_at(weir_group *group, weir_task_fn *fn, void *arg, const void *address)
 {
     return spawn(group, NULL, fn, arg, 0, address, 0, NULL);
+}
+
+int weir__task_spawn_with_at(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn,
+                             void *arg, const void *address)
+{
+    return spawn(group, options, fn, arg, 0, address, 0, NULL);
 }
 
 const weir_site *weir__task_spawn_site(const weir_task *task)

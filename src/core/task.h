@@ -14,6 +14,8 @@ void weir__task_finish(weir_loop *loop, weir_task *task, int rc);
 /* weir_spawn() in the name of a caller's caller. */
 int weir__task_spawn_at(weir_group *group, weir_task_fn *fn, void *arg, const void *address)
     WEIR_MUST_CHECK;
+int weir__task_spawn_with_at(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn,
+                             void *arg, const void *address) WEIR_MUST_CHECK;
 /* Where it was spawned: exactly one of the two is not NULL. */
 const weir_site *weir__task_spawn_site(const weir_task *task);
 const void *weir__task_spawn_address(const weir_task *task);

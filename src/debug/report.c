@@ -18,11 +18,12 @@ enum {
 };
 
 static const char *const codes[WEIR__FINDING_KIND_COUNT] = {
-    [WEIR__FINDING_FAILURES] = "W202",  [WEIR__FINDING_STRAY] = "W309",
-    [WEIR__FINDING_SWALLOWED] = "W304", [WEIR__FINDING_SCOPE_ESCAPED] = "W311",
-    [WEIR__FINDING_MISNESTED] = "W204", [WEIR__FINDING_DEADLOCK] = "W601",
-    [WEIR__FINDING_LEFT_OPEN] = "W401", [WEIR__FINDING_CLEANUP] = "W305",
-    [WEIR__FINDING_LOCK] = "W205",      [WEIR__FINDING_STRANGER] = "W206",
+    [WEIR__FINDING_FAILURES] = "W202",      [WEIR__FINDING_STRAY] = "W309",
+    [WEIR__FINDING_SWALLOWED] = "W304",     [WEIR__FINDING_SCOPE_ESCAPED] = "W311",
+    [WEIR__FINDING_MISNESTED] = "W204",     [WEIR__FINDING_DEADLOCK] = "W601",
+    [WEIR__FINDING_LEFT_OPEN] = "W401",     [WEIR__FINDING_CLEANUP] = "W305",
+    [WEIR__FINDING_LOCK] = "W205",          [WEIR__FINDING_STRANGER] = "W206",
+    [WEIR__FINDING_STARTED_TWICE] = "W207",
 };
 
 void weir__debug_append_task(struct weir__buffer *out, const weir_loop *loop, const weir_task *task)
@@ -358,6 +359,7 @@ void weir__debug_report(const struct weir__finding *finding)
     /* Misuse: with WEIR_DEBUG=1 the process ends where it happens, for the debugger to look at. */
     bool misuse = finding->kind == WEIR__FINDING_MISNESTED ||
                   finding->kind == WEIR__FINDING_SCOPE_ESCAPED ||
+                  finding->kind == WEIR__FINDING_STARTED_TWICE ||
                   finding->kind == WEIR__FINDING_LOCK || finding->kind == WEIR__FINDING_STRANGER;
     if (finding->fatal || (misuse && weir__debug_on())) {
         weir__debug_say_flush();
