@@ -1,8 +1,8 @@
 /*
  * findings.c - mistakes, one at a time, for docs/diagnosis.md
  *
- * usage: findings lost | misnested | forgotten | twice | entered | kept | swallowed | cleanup |
- *        stray | deadlock | crossed | crash
+ * usage: findings lost | misnested | forgotten | twice | budget | entered | kept | swallowed |
+ *        cleanup | stray | deadlock | crossed | crash
  */
 #include <signal.h>
 #include <string.h>
@@ -85,6 +85,43 @@ static int twice(void)
         rc = weir_start(group, serve, NULL, NULL);
     rc = weir_group_close(group, rc);
     return rc == -EINVAL ? 0 : rc;
+}
+
+/* W208: a supervised task that takes its time, and one that fails too often. */
+static int stubborn(void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    WEIR_SHIELD(rc, 1 * WEIR_MIN)
+    {
+        rc = weir_sleep(1 * WEIR_SEC);
+    }
+    return rc;
+}
+static int hopeless(void *arg)
+{
+    (void)arg;
+    return -EIO;
+}
+static int known(const weir_failure *failure, void *arg)
+{
+    (void)failure, (void)arg;
+    return 0;
+}
+static int budget(void)
+{
+    weir_group *group;
+    weir_group_options options = {.policy = WEIR_SUPERVISE,
+                                  .supervise = {.intensity = 1, .handler = known}};
+    int rc = weir_group_open(&group, &options);
+    if (rc < 0)
+        return rc;
+    weir_spawn_options how = {.stop_budget_ns = 10 * WEIR_MS, .backoff_ns = 1 * WEIR_MS};
+    rc = weir_spawn_with(group, &how, stubborn, NULL, NULL);
+    if (rc == 0)
+        rc = weir_spawn_with(group, &how, hopeless, NULL, NULL);
+    rc = weir_group_close(group, rc);
+    return rc == -EIO ? 0 : rc;
 }
 
 /* W304: a loop that does not look at what it is given. */
@@ -179,10 +216,10 @@ static int app(void *arg)
     static const struct {
         const char *name;
         int (*make)(void);
-    } mistakes[] = {{"lost", lost},           {"misnested", misnested}, {"forgotten", forgotten},
-                    {"entered", entered},     {"twice", twice},         {"kept", kept},
-                    {"swallowed", swallowed}, {"cleanup", cleanup},     {"stray", stray},
-                    {"deadlock", deadlock},   {"crossed", crossed}};
+    } mistakes[] = {{"lost", lost},       {"misnested", misnested}, {"forgotten", forgotten},
+                    {"entered", entered}, {"twice", twice},         {"budget", budget},
+                    {"kept", kept},       {"swallowed", swallowed}, {"cleanup", cleanup},
+                    {"stray", stray},     {"deadlock", deadlock},   {"crossed", crossed}};
     for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++)
         if (strcmp(arg, mistakes[i].name) == 0)
             return mistakes[i].make();

@@ -27,7 +27,40 @@ typedef enum weir_policy {
     WEIR_FIRST_SUCCESS, /* one that ends well is enough */
     WEIR_FIRST_DONE,    /* the first to end decides, for better or worse */
     WEIR_QUORUM,        /* `quorum` that end well are enough */
+    WEIR_SUPERVISE,     /* who fails is started again; see weir_supervise_options */
 } weir_policy;
+
+/** Which tasks of a supervised group are started again when one is. */
+typedef enum weir_strategy {
+    WEIR_ONE_FOR_ONE,  /* that one */
+    WEIR_ONE_FOR_ALL,  /* all: the others are stopped first */
+    WEIR_REST_FOR_ONE, /* that one, and those started after it */
+} weir_strategy;
+
+/** When a task of a supervised group is started again. */
+typedef enum weir_restart {
+    WEIR_TRANSIENT, /* when it has failed */
+    WEIR_PERMANENT, /* always */
+    WEIR_TEMPORARY, /* never */
+} weir_restart;
+
+/**
+ * How a group of WEIR_SUPERVISE deals with failures. Zero is the default of each field.
+ *
+ * A task that fails is started again after its back-off; its id stays good. One that is cancelled
+ * by its id, or with the group, is not. More restarts than `intensity` within `period_ns` make the
+ * failure the group's: the others are stopped, the last one started first, each within its stop
+ * budget, and then the group is cancelled.
+ */
+typedef struct weir_supervise_options {
+    weir_strategy strategy; /* default WEIR_ONE_FOR_ONE */
+    size_t intensity;       /* restarts that are fine within a period; 0: 3; WEIR_UNLIMITED */
+    int64_t period_ns;      /* 0: 5 s */
+    /* Is given each failure once, when it happens; must not park. What it returns is a failure of
+     * its own, and reported. NULL: failures are reported. */
+    int (*handler)(const weir_failure *failure, void *arg);
+    void *handler_arg; /* kept */
+} weir_supervise_options;
 
 /** How a group behaves. Zero is the default of each field. */
 typedef struct weir_group_options {
@@ -38,16 +71,22 @@ typedef struct weir_group_options {
     bool primary_only;   /* failures after the first are counted, not reported */
     bool keeps_outcomes; /* every member's record is kept until weir_group_next() gave it out */
     size_t quorum;       /* of WEIR_QUORUM, at least 1 */
+    weir_supervise_options supervise; /* of WEIR_SUPERVISE */
 } weir_group_options;
 
 /** How to start one task. Zero is the default of each field. */
 typedef struct weir_spawn_options {
-    const char *name;   /* kept, for reports; usually a literal; NULL: the function's symbol */
-    bool nowait;        /* in a full group: -EAGAIN instead of waiting */
-    bool keep;          /* outcome and result can be asked for after its end, see weir/handle.h */
-    bool handled;       /* its failure stays with its record and fails nobody; it is kept */
-    bool service;       /* it serves the others: cancelled when they have ended, latest first */
-    int64_t cleanup_ns; /* budget of its deferred functions; 0: 5 s; weir_defer() */
+    const char *name; /* kept, for reports; usually a literal; NULL: the function's symbol */
+    bool nowait;      /* in a full group: -EAGAIN instead of waiting */
+    bool keep;        /* outcome and result can be asked for after its end, see weir/handle.h */
+    bool handled;     /* its failure stays with its record and fails nobody; it is kept */
+    bool service;     /* it serves the others: cancelled when they have ended, latest first */
+    /* In a group of WEIR_SUPERVISE. */
+    weir_restart restart;   /* default WEIR_TRANSIENT */
+    int64_t backoff_ns;     /* before the first restart, then twice as long each time; 0: 100 ms */
+    int64_t backoff_max_ns; /* 0: 30 s; it begins again after a run as long as the period */
+    int64_t stop_budget_ns; /* then what it goes on doing is forced; 0: 5 s */
+    int64_t cleanup_ns;     /* budget of its deferred functions; 0: 5 s; weir_defer() */
 } weir_spawn_options;
 
 /** A call for weir_gather() and weir_race(). */
@@ -100,7 +139,8 @@ WEIR_BEGIN_DECLS
  *
  * Returns     0 or a negative errno
  * Errors      -ENOMEM  no memory
- *             -EINVAL  WEIR_QUORUM without a quorum, or a policy that there is not
+ *             -EINVAL  WEIR_QUORUM without a quorum, a policy that there is not, or supervise
+ *                      options that cannot be
  *             -EPERM   called outside a task
  * Checkpoint  no
  * Thread      a loop's, in a task

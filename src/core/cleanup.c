@@ -242,6 +242,16 @@ void weir__cleanup_become_causes(weir_task *task)
     weir__late_return(task->group->loop, task, &late);
 }
 
+void weir__cleanup_report_late(weir_task *task)
+{
+    if (weir__cleanup_late_code(task, &task->scope) == 0)
+        return;
+    struct weir__late late = take_late(task->extra->cleanup);
+    weir__failures_tell_lost(task->group->loop, task, late.lost_count + late.first_lost);
+    if (late.failures != NULL)
+        weir__failures_discard(late.failures, true);
+}
+
 int weir__cleanup_late_now(const weir_task *task, const weir_scope *scope)
 {
     const struct weir__cleanup *cleanup = task->extra->cleanup;

@@ -96,12 +96,13 @@ typedef void weir__abort_fn(weir_task *task, void *object);
 
 /* What most tasks never need; made when it is first used, released with the task. */
 struct weir__extra {
-    struct weir__detail *detail;   /* what weir_fail() said last */
-    struct weir__handle *handle;   /* core/handle.h: result, outcome, and who waits for it */
-    struct weir__cleanup *cleanup; /* core/cleanup.c */
-    struct weir__locals *locals;   /* core/local.c */
-    struct weir__start *start;     /* core/start.c: until it has started */
-    bool started;                  /* by weir_start(), and it has said so */
+    struct weir__detail *detail;         /* what weir_fail() said last */
+    struct weir__handle *handle;         /* core/handle.h: result, outcome, and who waits for it */
+    struct weir__cleanup *cleanup;       /* core/cleanup.c */
+    struct weir__locals *locals;         /* core/local.c */
+    struct weir__start *start;           /* core/start.c: until it has started */
+    struct weir__supervised *supervised; /* core/supervise.c */
+    bool started;                        /* by weir_start(), and it has said so */
 };
 
 struct weir_task {
@@ -157,10 +158,11 @@ struct weir_group {
     struct weir__list *unstarted; /* the first member that has not begun; &members when none */
     struct weir__list place_waiters;
     size_t live_count;
-    size_t service_count;      /* of them, those that are stopped last */
-    weir_task *stopping;       /* the service that is being stopped */
-    struct weir__start *start; /* its one member is being started */
-    size_t running_max;        /* 0: no limit */
+    size_t service_count;                  /* of them, those that are stopped last */
+    weir_task *stopping;                   /* the service that is being stopped */
+    struct weir__supervision *supervision; /* of WEIR_SUPERVISE: core/supervise.c */
+    struct weir__start *start;             /* its one member is being started */
+    size_t running_max;                    /* 0: no limit */
     size_t members_blocked_on_place;
     size_t places_promised; /* of spawners on their way: waiters that were woken, and who found
                                one */
@@ -451,6 +453,8 @@ void weir__cleanup_end_task(weir_loop *loop, weir_task *task, int rc);
 /* The failures that waited for the end of `scope`, a group's or the task's bottom one, become the
  * group's. */
 void weir__cleanup_hand_in(weir_group *group, weir_task *task, const weir_scope *scope);
+/* They are reported: whose they are goes on. */
+void weir__cleanup_report_late(weir_task *task);
 /* Whether deferred functions are being run inside `scope`: it cannot be left from there. */
 bool weir__cleanup_runs_in(const weir_task *task, const weir_scope *scope);
 bool weir__cleanup_finishing(const weir_task *task); /* its deferred functions run (T6) */
@@ -485,6 +489,20 @@ void weir__service_enlist(weir_group *group, weir_task *task);
 /* Only services are left, and the owner waits for them. */
 void weir__service_stop_next(weir_group *group);
 void weir__service_ended(weir_group *group, const weir_task *task);
+
+/* --- supervision (P6) ------------------------------------------------------------------------- */
+
+int weir__supervise_check(const weir_supervise_options *options) WEIR_MUST_CHECK;
+struct weir__supervision *weir__supervise_new(weir_group *group,
+                                              const weir_supervise_options *options);
+void weir__supervise_free(weir_loop *loop, struct weir__supervision *supervision);
+/* What a member runs in the place of its function; it finds itself in its extra. */
+int weir__supervise_run(void *arg);
+struct weir__supervised *weir__supervised_new(const weir_spawn_options *options, weir_task_fn *fn,
+                                              struct weir__locals *locals);
+void weir__supervised_free(struct weir__supervised *member); /* NULL does nothing */
+void weir__supervise_judge(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc);
+void weir__supervise_nudge(struct weir__supervision *supervision);
 
 /* --- groups' inside --------------------------------------------------------------------------- */
 

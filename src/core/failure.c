@@ -156,6 +156,12 @@ static void fill_record(struct weir__failure_record *record, weir_failure_origin
         causes->owner = record;
 }
 
+void weir__failure_fill(struct weir__failure_record *record, weir_failure_origin origin,
+                        weir_task *task, const weir_group *group, int code)
+{
+    fill_record(record, origin, task, group, code, weir__failure_claim_causes(task, code));
+}
+
 int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code)
 {
     weir_loop *loop = group->loop;

@@ -69,6 +69,9 @@ void weir__late_join(struct weir__late *late, struct weir__late *more);
 void weir__late_hand_in(weir_group *group, const struct weir__late *late);
 /* The code is being returned, as by a close: what waits are the causes of what is returned next. */
 void weir__late_return(weir_loop *loop, weir_task *task, const struct weir__late *late);
+/* A record on the caller's stack, its causes claimed: they are the caller's to release. */
+void weir__failure_fill(struct weir__failure_record *record, weir_failure_origin origin,
+                        weir_task *task, const weir_group *group, int code);
 /* The set of the group that the task closed last, if it explains this code; the caller's now. */
 weir_failures *weir__failure_claim_causes(weir_task *task, int code);
 /* Tells a failure that reaches nobody; `created` is counted by the caller, `causes` is taken. */

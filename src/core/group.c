@@ -80,6 +80,15 @@ int weir_group_open(weir_group **out_group, const weir_group_options *options)
         }
         group->keeping->all = true;
     }
+    if (options != NULL && options->policy == WEIR_SUPERVISE) {
+        group->supervision = weir__supervise_new(group, &options->supervise);
+        if (group->supervision == NULL) {
+            if (group->keeping != NULL)
+                weir__keeping_release(loop, group);
+            weir__group_discard(loop, group);
+            return -ENOMEM;
+        }
+    }
     int64_t timeout_ns = options == NULL ? 0 : options->timeout_ns;
     unsigned flags = WEIR__SCOPE_GROUP | (timeout_ns != 0 ? WEIR__SCOPE_TIMEOUT : 0u);
     int64_t deadline_ns = WEIR_NEVER;
@@ -352,7 +361,7 @@ int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures
     if (weir__cleanup_late_code(task, &group->scope) < 0)
         weir__policy_body_failed(group, task, 0);
     weir__failure_settle_last(task);
-    bool has_goal = group->policy > WEIR_COLLECT_ALL;
+    bool has_goal = group->policy > WEIR_COLLECT_ALL && group->policy < WEIR_SUPERVISE;
     if (has_goal)
         weir__policy_body_done(group, rc);
     join(loop, group);
@@ -360,6 +369,8 @@ int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures
         weir__cleanup_end_group(loop, task, group);
     if (group->keeping != NULL)
         weir__keeping_release(loop, group);
+    if (__builtin_expect(group->supervision != NULL, 0))
+        weir__supervise_free(loop, group->supervision);
     if (has_goal)
         rc = weir__policy_settle(group, rc, address);
 

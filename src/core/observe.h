@@ -24,6 +24,7 @@ enum weir__finding_kind {
     WEIR__FINDING_LOCK,          /* a lock and a task that holds it no more, or never did */
     WEIR__FINDING_STRANGER,      /* something of one loop was used on another */
     WEIR__FINDING_STARTED_TWICE, /* weir_started() was called again */
+    WEIR__FINDING_FORCED,        /* a supervised task used up its stop budget */
     WEIR__FINDING_KIND_COUNT
 };
 

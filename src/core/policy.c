@@ -21,8 +21,10 @@ enum { WIDEST_QUORUM = 1 << 24 }; /* no loop has more tasks */
 
 int weir__policy_check(const weir_group_options *options)
 {
-    if ((unsigned)options->policy > WEIR_QUORUM)
+    if ((unsigned)options->policy > WEIR_SUPERVISE)
         return -EINVAL;
+    if (options->policy == WEIR_SUPERVISE)
+        return weir__supervise_check(&options->supervise);
     bool counts = options->policy == WEIR_QUORUM;
     bool possible = options->quorum > 0 && options->quorum <= WIDEST_QUORUM;
     return counts && !possible ? -EINVAL : 0;
@@ -91,6 +93,10 @@ static void judge_goal(weir_group *group, weir_outcome_kind kind, bool alone, bo
 
 void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc)
 {
+    if (group->policy == WEIR_SUPERVISE) {
+        weir__supervise_judge(group, task, kind, rc);
+        return;
+    }
     bool alone = false;
     bool service = task->flags & WEIR__TASK_SERVICE; /* counts for failures only */
     if (weir__cleanup_came_well(task) && weir__handle_handles(task))

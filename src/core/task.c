@@ -211,6 +211,7 @@ void weir__extra_free(struct weir__extra *extra)
 {
     if (extra == NULL)
         return;
+    weir__supervised_free(extra->supervised);
     weir__locals_release(extra->locals);
     weir__base_free(extra->detail);
     weir__base_free(extra->handle);
@@ -310,14 +311,16 @@ static bool wants_extra(const weir_loop *loop, const weir_group *group,
                         const weir_spawn_options *options)
 {
     return weir__handle_wanted(group, options) || (options != NULL && options->cleanup_ns != 0) ||
-           group->start != NULL ||
+           group->start != NULL || group->supervision != NULL ||
            (loop->current != NULL && weir__task_locals(loop->current) != NULL);
 }
 
 /* What a task needs beyond its record from its first step on. */
-static int make_extra(weir_group *group, const weir_spawn_options *options,
+static int make_extra(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn,
                       struct weir__extra **out_extra)
 {
+    const weir_task *spawner = group->loop->current;
+    struct weir__locals *locals = spawner == NULL ? NULL : weir__task_locals(spawner);
     struct weir__extra *extra = weir__base_alloc_zero(sizeof *extra);
     if (extra == NULL)
         return -ENOMEM;
@@ -326,12 +329,15 @@ static int make_extra(weir_group *group, const weir_spawn_options *options,
         rc = weir__handle_prepare(group, options, extra);
     if (rc == 0 && options != NULL && options->cleanup_ns != 0)
         rc = weir__cleanup_set_budget(extra, options->cleanup_ns);
+    if (rc == 0 && group->supervision != NULL) {
+        extra->supervised = weir__supervised_new(options, fn, locals);
+        rc = extra->supervised == NULL ? -ENOMEM : 0;
+    }
     if (rc < 0) {
         weir__extra_free(extra);
         return rc;
     }
-    if (group->loop->current != NULL)
-        extra->locals = weir__locals_share(weir__task_locals(group->loop->current));
+    extra->locals = weir__locals_share(locals);
     extra->start = group->start;
     *out_extra = extra;
     return 0;
@@ -366,11 +372,13 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
         memcpy(given, arg, copy_bytes);
     }
     if (__builtin_expect(wants_extra(loop, group, options), 0)) {
-        rc = make_extra(group, options, &extra);
+        rc = make_extra(group, options, fn, &extra);
         if (rc < 0)
             goto free_arg;
     }
-    weir_task *task = weir__task_new(loop, group, fn, given, &rc);
+    bool supervised = extra != NULL && extra->supervised != NULL;
+    weir_task *task =
+        weir__task_new(loop, group, supervised ? weir__supervise_run : fn, given, &rc);
     if (task == NULL)
         goto free_extra;
     if (limited)

@@ -20,7 +20,7 @@ static inline int cut_everywhere(weir_task_fn *fn, void *arg)
         weir_scope scope = {0};
         EXPECT_RC(0, weir_timeout_enter(&scope, k * WEIR_MS / 2));
         int rc = fn(arg);
-        EXPECT(rc >= 0 || rc == -ECANCELED);
+        EXPECT_RC(rc >= 0 ? rc : -ECANCELED, rc);
         bool cut = weir_cancelled();
         int left = weir_scope_leave(&scope, rc);
         EXPECT(left == (rc == -ECANCELED ? -ETIME : rc));
