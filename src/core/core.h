@@ -177,6 +177,7 @@ struct weir_group {
     bool cancelled_alone; /* a member was, or its failure stayed with its record */
     bool body_refused;    /* the body was not let in by its own group any more */
     bool owner_waits;     /* the owner is parked in close */
+    bool equips;          /* its members need an extra from their first step on */
     bool shut;            /* its services are being stopped: nobody comes in any more */
     bool joined;          /* nobody is left in it, and nobody comes in any more */
     bool primary_only;

@@ -81,6 +81,7 @@ int weir_group_open(weir_group **out_group, const weir_group_options *options)
         group->keeping->all = true;
     }
     if (options != NULL && options->policy == WEIR_SUPERVISE) {
+        group->equips = true;
         group->supervision = weir__supervise_new(group, &options->supervise);
         if (group->supervision == NULL) {
             if (group->keeping != NULL)

@@ -127,6 +127,7 @@ static int run_start(weir_group *group, struct weir__start *start, weir_task_fn 
     options.handled = false; /* until it has started its failure is the caller's */
     options.service = false;
     own->start = start;
+    own->equips = true;
     rc = weir__task_spawn_with_at(own, &options, fn, arg, address);
     return weir__group_close_at(own, rc, NULL, address);
 }

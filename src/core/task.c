@@ -311,8 +311,7 @@ static bool wants_extra(const weir_loop *loop, const weir_group *group,
                         const weir_spawn_options *options)
 {
     return weir__handle_wanted(group, options) || (options != NULL && options->cleanup_ns != 0) ||
-           group->start != NULL || group->supervision != NULL ||
-           (loop->current != NULL && weir__task_locals(loop->current) != NULL);
+           group->equips || (loop->current != NULL && weir__task_locals(loop->current) != NULL);
 }
 
 /* What a task needs beyond its record from its first step on. */

@@ -384,6 +384,31 @@ static int sleep_long(weir_request *request)
     return rc < 0 ? rc : weir_respond_empty(request, 200);
 }
 
+static int undone;
+
+static int undo(void *arg)
+{
+    int rc = weir_sleep(WEIR_MS); // it may wait, whatever became of the handler
+    undone += rc == 0 ? *(int *)arg : 0;
+    return rc;
+}
+
+static int defer_and_sleep(weir_request *request)
+{
+    static int one = 1;
+    int rc = weir_defer(undo, &one);
+    if (rc == 0)
+        rc = weir_sleep(WEIR_HOUR);
+    return rc < 0 ? rc : weir_respond_empty(request, 200);
+}
+
+static int defer_and_answer(weir_request *request)
+{
+    static int ten = 10;
+    int rc = weir_defer(undo, &ten);
+    return rc < 0 ? rc : weir_respond_empty(request, 202);
+}
+
 static int time_out_inside(weir_request *request)
 {
     (void)request;
@@ -429,6 +454,8 @@ static const weir_route raw_routes[] = {
     WEIR_GET("/sleep", sleep_long, .timeout_ns = 5 * WEIR_MS),
     WEIR_GET("/late", answer_late, .timeout_ns = 5 * WEIR_MS),
     WEIR_GET("/inside", time_out_inside),
+    WEIR_GET("/defer", defer_and_sleep, .timeout_ns = 5 * WEIR_MS),
+    WEIR_GET("/defer-and-answer", defer_and_answer),
     WEIR_GET("/group", leave_group_open),
     WEIR_GET("/endless", sleep_long, .timeout_ns = WEIR_FOREVER),
     WEIR_GET("/eof", sleep_long, .timeout_ns = WEIR_FOREVER, .eof_cancels = true),
@@ -577,6 +604,21 @@ IO_TEST(a_handler_beyond_its_time_is_503_and_the_connection_stays)
     EXPECT_EQ(0, heard.failed_count);
     EXPECT_EQ(1, service_limit_count(&service, WEIR_HTTP_LIMIT_HANDLER_TIME));
     EXPECT_EQ(202, client_ask(&client, GET("/nothing-202")).status);
+    client_close(&client);
+    service_close(&service);
+}
+
+IO_TEST(what_a_handler_deferred_runs_with_its_request) /* L1, case 279 */
+{
+    struct service service;
+    struct client client;
+    undone = 0;
+    REQUIRE(open_raw(&service, &client));
+    EXPECT_EQ(503, client_ask(&client, GET("/defer")).status);
+    EXPECT_EQ(1, undone);
+    EXPECT_EQ(202, client_ask(&client, GET("/defer-and-answer")).status);
+    EXPECT_EQ(202, client_ask(&client, GET("/nothing-202")).status);
+    EXPECT_EQ(11, undone); /* the connection is still open */
     client_close(&client);
     service_close(&service);
 }
