@@ -89,7 +89,7 @@ static int look_at(struct weir__choice *choice, size_t index, int64_t now_ns, co
         home = arm->future == NULL ? NULL : &arm->future->weir__home;
         break;
     case WEIR_SELECT_TIMEOUT:
-        note_time(choice, index, weir__base_add_ns(now_ns, arm->time_ns < 0 ? 0 : arm->time_ns));
+        note_time(choice, index, weir__base_add_ns(now_ns, arm->time_ns));
         return 1;
     case WEIR_SELECT_DEADLINE:
         note_time(choice, index, arm->time_ns);
