@@ -27,6 +27,17 @@ typedef void weir_destroy_fn(void *value);
  * the task has ended, or later when the record is kept (weir/handle.h). Never 0. */
 typedef uint64_t weir_task_id;
 
+/** What a task is doing. */
+typedef enum weir_task_state {
+    WEIR_TASK_FREE, /* there is no task */
+    WEIR_TASK_READY,
+    WEIR_TASK_RUNNING,
+    WEIR_TASK_BLOCKED,
+    WEIR_TASK_ABORTING, /* blocked, and asked to end its wait */
+    WEIR_TASK_FINISHING,
+    WEIR_TASK_DONE, /* ended; only its record is kept */
+} weir_task_state;
+
 enum {
     /** Stack of a task unless something else is asked for; the guard below it is part of it. */
     WEIR_STACK_BYTES_DEFAULT = 128 * 1024,

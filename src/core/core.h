@@ -33,22 +33,13 @@
 #include "core/stack.h"
 #include "core/timer.h"
 
-enum weir_task_state {
-    WEIR_TASK_FREE, /* the slot holds no task */
-    WEIR_TASK_READY,
-    WEIR_TASK_RUNNING,
-    WEIR_TASK_BLOCKED,
-    WEIR_TASK_ABORTING, /* blocked, and asked to end its wait */
-    WEIR_TASK_FINISHING,
-    WEIR_TASK_DONE, /* ended; only its record is kept */
-};
-
 /* What a blocked task waits for; shown by reports. */
 enum weir_wait_kind {
     WEIR_WAIT_NONE,
     WEIR_WAIT_SLEEP,
     WEIR_WAIT_GROUP, /* every task of a group */
     WEIR_WAIT_TASK,  /* the end of one task */
+    WEIR_WAIT_NEXT,  /* the end of a task of a group */
     WEIR_WAIT_PLACE, /* in a full group */
     WEIR_WAIT_IO,    /* an operation of the backend */
     WEIR_WAIT_BYTES, /* from a peer */
@@ -150,6 +141,8 @@ enum { WEIR__LEVEL_NONE = 0, WEIR__LEVEL_CANCEL = 1, WEIR__LEVEL_FORCE = 2 };
 enum weir__goal { WEIR__GOAL_OPEN, WEIR__GOAL_WON, WEIR__GOAL_LOST };
 enum { WEIR__TO_COME_UNKNOWN = UINT32_MAX };
 
+enum weir__owner_wait { WEIR__OWNER_GOES_ON, WEIR__OWNER_CLOSES, WEIR__OWNER_WANTS_NEXT };
+
 struct weir_group {
     weir_scope scope;
     weir_loop *loop;
@@ -166,6 +159,7 @@ struct weir_group {
     size_t members_blocked_on_place;
     size_t places_promised; /* of spawners on their way: waiters that were woken, and who found
                                one */
+    size_t holds;           /* what else keeps it open: callbacks that are still to run */
     size_t cancelled_count; /* members that ended cancelled while the group was */
     weir_failures *failures;
     struct weir__keeping *keeping; /* core/handle.h; NULL until a member is to be kept */
@@ -176,7 +170,7 @@ struct weir_group {
     uint8_t goal;         /* enum weir__goal: of the policies beyond WEIR_COLLECT_ALL */
     bool cancelled_alone; /* a member was, or its failure stayed with its record */
     bool body_refused;    /* the body was not let in by its own group any more */
-    bool owner_waits;     /* the owner is parked in close */
+    uint8_t owner_waits;  /* enum weir__owner_wait: the owner is parked */
     bool equips;          /* its members need an extra from their first step on */
     bool shut;            /* its services are being stopped: nobody comes in any more */
     bool joined;          /* nobody is left in it, and nobody comes in any more */
@@ -247,8 +241,9 @@ struct weir_loop {
     struct weir__wheel sleeps;
     struct weir__wheel deadlines;
     weir_group *root;
-    struct weir__list groups; /* every open one */
-    struct weir__list ledger; /* what rooms above hold open, core/ledger.h */
+    struct weir__list groups;         /* every open one */
+    struct weir__list ledger;         /* what rooms above hold open, core/ledger.h */
+    struct weir__list late_callbacks; /* callback.c: of tasks that had ended, to be run by a post */
 
     /* progress, read by the watchdog's thread (atomic, relaxed) */
     uint64_t step_count;
@@ -269,6 +264,7 @@ struct weir_loop {
     /* accounting */
     uint64_t failures_created, failures_delivered, failures_handled, failures_reported;
     uint64_t failure_sequence;
+    uint64_t callback_number;
     uint64_t spawned_count, ended_count;
     uint64_t shields_unbounded_count;
     uint64_t scopes_open;
@@ -516,6 +512,9 @@ void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc);
  * until a task has taken it (places_promised goes down again) or it is dropped. */
 int weir__group_promise_place(weir_group *group, bool nowait) WEIR_MUST_CHECK;
 void weir__group_drop_place(weir_group *group);
+/* The group cannot be joined until it is released again. */
+void weir__group_hold(weir_group *group);
+void weir__group_release(weir_group *group);
 void weir__group_child_started(weir_group *group, weir_task *task);
 /* weir_group_close_failures() in the name of a caller's caller; out_failures may be NULL. */
 int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures,

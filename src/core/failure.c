@@ -113,9 +113,8 @@ static weir_failures *set_of(weir_group *group)
     return group->failures;
 }
 
-static void take_message(struct weir__failure_record *record, weir_task *task, int code)
+static void take_message(struct weir__failure_record *record, const struct weir__detail *detail)
 {
-    const struct weir__detail *detail = weir__failure_detail(task, code);
     record->public.message = record->message;
     if (detail == NULL)
         return;
@@ -134,23 +133,27 @@ weir_failures *weir__failure_claim_causes(weir_task *task, int code)
     return set;
 }
 
-static void fill_record(struct weir__failure_record *record, weir_failure_origin origin,
-                        weir_task *task, const weir_group *group, int code, weir_failures *causes)
+void weir__failure_about(weir_failure *failure, weir_failure_origin origin, weir_task *task,
+                         const weir_group *group)
 {
-    weir_loop *loop = group->loop;
-    record->public = (weir_failure){
-        .code = code,
+    *failure = (weir_failure){
         .origin = origin,
-        .task = weir__core_task_id(loop, task),
+        .task = weir__core_task_id(group->loop, task),
         .task_name = task->name,
         .task_fn = (const void *)(uintptr_t)task->fn,
         .group_name = group->name,
         .spawn_site = weir__task_spawn_site(task),
         .spawn_address = weir__task_spawn_address(task),
-        .at_ns = weir_now(),
-        .sequence = ++loop->failure_sequence,
     };
-    take_message(record, task, code);
+}
+
+static void complete(weir_loop *loop, struct weir__failure_record *record, int code,
+                     const struct weir__detail *detail, weir_failures *causes)
+{
+    record->public.code = code;
+    record->public.at_ns = weir_now();
+    record->public.sequence = ++loop->failure_sequence;
+    take_message(record, detail);
     record->public.causes = causes;
     if (causes != NULL)
         causes->owner = record;
@@ -159,7 +162,9 @@ static void fill_record(struct weir__failure_record *record, weir_failure_origin
 void weir__failure_fill(struct weir__failure_record *record, weir_failure_origin origin,
                         weir_task *task, const weir_group *group, int code)
 {
-    fill_record(record, origin, task, group, code, weir__failure_claim_causes(task, code));
+    weir__failure_about(&record->public, origin, task, group);
+    complete(group->loop, record, code, weir__failure_detail(task, code),
+             weir__failure_claim_causes(task, code));
 }
 
 int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *task, int code)
@@ -181,7 +186,7 @@ int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *
         group->lost_count += !first;
         return code;
     }
-    fill_record(record, origin, task, group, code, weir__failure_claim_causes(task, code));
+    weir__failure_fill(record, origin, task, group, code);
     weir__failures_append(set, record);
     return code;
 }
@@ -204,7 +209,7 @@ void weir__late_add(weir_loop *loop, struct weir__late *late, weir_failure_origi
         late->lost_count += !first;
         return;
     }
-    fill_record(record, origin, task, task->group, code, weir__failure_claim_causes(task, code));
+    weir__failure_fill(record, origin, task, task->group, code);
     weir__failures_append(late->failures, record);
 }
 
@@ -323,18 +328,26 @@ void weir__failures_absorb(weir_group *group)
     group->failures = NULL;
 }
 
-void weir__failure_report(weir_task *task, weir_failure_origin origin, int code,
-                          weir_failures *causes, const char *what)
+void weir__failure_tell(weir_loop *loop, const weir_failure *about, int code,
+                        const struct weir__detail *detail, weir_failures *causes, const char *what)
 {
-    weir_loop *loop = task->group->loop;
-    struct weir__failure_record record = {0};
-    fill_record(&record, origin, task, task->group, code, causes);
+    struct weir__failure_record record = {.public = *about};
+    complete(loop, &record, code, detail, causes);
     weir_failures set = {.code = code, .loop = loop};
     weir__failures_append(&set, &record);
     loop->failures_reported++;
     weir__core_find(&(struct weir__finding){
         .kind = WEIR__FINDING_FAILURES, .loop = loop, .failures = &set, .count = 1, .what = what});
     weir__failures_release(causes);
+}
+
+void weir__failure_report(weir_task *task, weir_failure_origin origin, int code,
+                          weir_failures *causes, const char *what)
+{
+    weir_failure about;
+    weir__failure_about(&about, origin, task, task->group);
+    weir__failure_tell(task->group->loop, &about, code, weir__failure_detail(task, code), causes,
+                       what);
 }
 
 void weir__failures_discard(weir_failures *set, bool report_rest)

@@ -74,9 +74,15 @@ void weir__failure_fill(struct weir__failure_record *record, weir_failure_origin
                         weir_task *task, const weir_group *group, int code);
 /* The set of the group that the task closed last, if it explains this code; the caller's now. */
 weir_failures *weir__failure_claim_causes(weir_task *task, int code);
+/* Who failed; what it came to is still to be filled in. */
+void weir__failure_about(weir_failure *failure, weir_failure_origin origin, weir_task *task,
+                         const weir_group *group);
 /* Tells a failure that reaches nobody; `created` is counted by the caller, `causes` is taken. */
 void weir__failure_report(weir_task *task, weir_failure_origin origin, int code,
                           weir_failures *causes, const char *what);
+/* The same of a task that may have gone; detail may be NULL. */
+void weir__failure_tell(weir_loop *loop, const weir_failure *about, int code,
+                        const struct weir__detail *detail, weir_failures *causes, const char *what);
 /* weir_fail() in the name of a caller's caller. */
 int weir__failure_say(int code, const void *address, const char *text);
 /* A group that failed has been joined: its first code is being returned, or was absorbed by its

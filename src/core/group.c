@@ -127,33 +127,65 @@ void weir__group_child_started(weir_group *group, weir_task *task)
     group->unstarted = next;
 }
 
-/* The last has left and nobody is on the way in: the owner that waits for that goes on, and from
- * here on nothing can be spawned, although it may take a while until the owner runs. */
+/* The last but for services has left, and nobody is on the way in. */
+static bool is_over(const weir_group *group)
+{
+    return ((group->live_count - group->service_count) | group->places_promised | group->holds) ==
+           0;
+}
+
+static bool is_empty(const weir_group *group)
+{
+    return group->live_count == 0 && is_over(group);
+}
+
+/* The owner that waits for the last to leave goes on, and from here on nothing can be spawned,
+ * although it may take a while until the owner runs. So does one that waits for a member to end
+ * when one has, or when there is none. */
 static bool settle(weir_group *group)
 {
-    if (!group->owner_waits || group->live_count > group->service_count ||
-        group->places_promised > 0)
+    if (group->owner_waits == WEIR__OWNER_GOES_ON)
         return false;
-    if (__builtin_expect(group->live_count > 0, 0)) {
+    bool closes = group->owner_waits == WEIR__OWNER_CLOSES;
+    if (!is_over(group) && (closes || !weir__keeping_has_next(group)))
+        return false;
+    if (__builtin_expect(closes && group->live_count > 0, 0)) {
         weir__service_stop_next(group);
         return false;
     }
-    group->owner_waits = false;
-    group->joined = true;
+    group->owner_waits = WEIR__OWNER_GOES_ON;
+    group->joined = closes;
     weir__core_wake(group->owner, 0);
     return true;
 }
 
+static void hand_over_unstarted(weir_loop *loop, const weir_group *group)
+{
+    if (group->unstarted != &group->members)
+        loop->handover = WEIR__CONTAINER(group->unstarted, weir_task, sibling);
+}
+
 /* Within the turn's budget the next of the family goes on at once: a sibling that has not begun,
- * or, when the last child has ended, the owner that waits for it. */
+ * or, when what it waits for is there, the owner. */
 static void hand_over(weir_loop *loop, weir_group *group)
 {
-    if (!group->owner_waits)
+    if (group->owner_waits == WEIR__OWNER_GOES_ON)
         return;
     if (settle(group))
         loop->handover = group->owner;
-    else if (group->unstarted != &group->members)
-        loop->handover = WEIR__CONTAINER(group->unstarted, weir_task, sibling);
+    else
+        hand_over_unstarted(loop, group);
+}
+
+void weir__group_hold(weir_group *group)
+{
+    group->holds++;
+}
+
+void weir__group_release(weir_group *group)
+{
+    group->holds--;
+    settle(group);
 }
 
 void weir__group_member_left(weir_group *group)
@@ -331,18 +363,17 @@ static int judge_body(weir_loop *loop, weir_group *group, weir_task *task, int r
 
 static void join(weir_loop *loop, weir_group *group)
 {
-    if (group->live_count == 0 && group->places_promised == 0) {
+    if (is_empty(group)) {
         group->joined = true; /* before others can run */
         weir__core_completed_at_once();
         return;
     }
-    group->owner_waits = true;
+    group->owner_waits = WEIR__OWNER_CLOSES;
     if (__builtin_expect(group->service_count > 0, 0))
         settle(group); /* maybe nobody else is left */
-    if (group->unstarted != &group->members)
-        loop->handover = WEIR__CONTAINER(group->unstarted, weir_task, sibling);
+    hand_over_unstarted(loop, group);
     weir__core_park(WEIR_WAIT_GROUP, group, NULL);
-    assert(group->live_count == 0 && group->joined);
+    assert(is_empty(group) && group->joined);
 }
 
 int weir__group_close_at(weir_group *group, int rc, weir_failures **out_failures,
@@ -397,4 +428,44 @@ int weir_group_close(weir_group *group, int rc)
 int weir_group_close_failures(weir_group *group, int rc, weir_failures **out_failures)
 {
     return weir__group_close_at(group, rc, out_failures, __builtin_return_address(0));
+}
+
+/* --- one after another (G13) ------------------------------------------------------------------ */
+
+static void abort_next(weir_task *task, void *object)
+{
+    weir_group *group = object;
+    group->owner_waits = WEIR__OWNER_GOES_ON;
+    weir__core_wake(task, -ECANCELED);
+}
+
+int weir_group_next(weir_group *group, weir_outcome *out_outcome)
+{
+    if (group == NULL)
+        return -EINVAL;
+    weir_task *task = weir__core_task();
+    int rc = may_close(group, task);
+    if (rc < 0)
+        return rc;
+    if (group->keeping == NULL || !group->keeping->all)
+        return -EINVAL;
+    rc = weir__core_checkpoint();
+    if (rc < 0)
+        return rc;
+    weir__keeping_release_given(weir__loop, group);
+    bool waited = false;
+    while (!weir__keeping_has_next(group)) {
+        if (is_over(group))
+            return -ENOENT;
+        group->owner_waits = WEIR__OWNER_WANTS_NEXT;
+        hand_over_unstarted(weir__loop, group);
+        rc = weir__core_park(WEIR_WAIT_NEXT, group, abort_next);
+        if (rc < 0)
+            return weir__core_cancelled_result(task);
+        waited = true; /* and what was there may have been forgotten meanwhile */
+    }
+    weir__keeping_give_next(group, out_outcome);
+    if (!waited)
+        weir__core_completed_at_once();
+    return 0;
 }

@@ -21,13 +21,14 @@
 static struct weir__handle *handle_new(void)
 {
     struct weir__handle *handle = weir__base_alloc_zero(sizeof *handle);
-    if (handle != NULL)
-        weir__list_init(&handle->waiters);
+    if (handle == NULL)
+        return NULL;
+    weir__list_init(&handle->waiters);
+    weir__list_init(&handle->callbacks);
     return handle;
 }
 
-/* The task's, made when it has none; NULL: no memory. */
-static struct weir__handle *handle_made(weir_task *task)
+struct weir__handle *weir__handle_made(weir_task *task)
 {
     struct weir__extra *extra = weir__task_extra(task);
     if (extra != NULL && extra->handle == NULL)
@@ -40,8 +41,11 @@ struct weir__keeping *weir__keeping_of(weir_group *group)
     if (group->keeping != NULL)
         return group->keeping;
     group->keeping = weir__base_alloc_zero(sizeof *group->keeping);
-    if (group->keeping != NULL)
-        weir__list_init(&group->keeping->ended);
+    if (group->keeping == NULL)
+        return NULL;
+    weir__list_init(&group->keeping->ended);
+    weir__list_init(&group->keeping->kept);
+    weir__list_init(&group->keeping->given);
     return group->keeping;
 }
 
@@ -54,6 +58,7 @@ int weir__handle_prepare(weir_group *group, const weir_spawn_options *options,
     if (extra->handle == NULL)
         return -ENOMEM;
     extra->handle->kept = true;
+    extra->handle->asked_for = options != NULL && (options->keep || options->handled);
     extra->handle->handled = options != NULL && options->handled;
     return 0;
 }
@@ -135,12 +140,35 @@ void weir__outcome_set(weir_outcome *out, weir_loop *loop, weir_task *task, weir
     out->message[size] = '\0';
 }
 
+void weir__handle_seen(struct weir__handle *handle)
+{
+    handle->seen = true;
+    if (handle->failure == NULL || handle->failure->settled)
+        return;
+    handle->failure->settled = true;
+    weir__loop->failures_handled++;
+}
+
 static void give_outcome(struct weir__handle *handle, weir_outcome *out)
 {
     if (out == NULL)
         return;
     *out = handle->outcome;
-    handle->seen = true;
+    weir__handle_seen(handle);
+}
+
+/* The record that the task's failure has in its group's set, before those of its cleanup. The first
+ * of a set is delivered by the close; groups with a goal settle theirs themselves. */
+static struct weir__failure_record *failure_of(const weir_group *group, weir_task_id id)
+{
+    if (group->policy > WEIR_COLLECT_ALL || group->failures == NULL)
+        return NULL;
+    struct weir__failure_record *record = group->failures->last;
+    if (record == NULL || record->public.task != id)
+        return NULL;
+    while (record->prev != NULL && record->prev->public.task == id)
+        record = record->prev;
+    return record->prev == NULL ? NULL : record;
 }
 
 static void wake_waiters(struct weir__handle *handle)
@@ -165,8 +193,11 @@ void weir__handle_ended(weir_loop *loop, weir_task *task, weir_outcome_kind kind
     struct weir__handle *handle = weir__handle_of(task);
     weir__outcome_set(&handle->outcome, loop, task, kind, rc);
     handle->ended = true;
+    if (kind == WEIR_OUTCOME_FAILED && !handle->owed)
+        handle->failure = failure_of(task->group, handle->outcome.task);
     if (kind != WEIR_OUTCOME_OK)
         destroy_result(loop, handle);
+    weir__callbacks_run(loop, task);
     wake_waiters(handle);
     if (!handle->kept)
         dispose(loop, task, handle);
@@ -174,8 +205,9 @@ void weir__handle_ended(weir_loop *loop, weir_task *task, weir_outcome_kind kind
 
 void weir__handle_file(weir_task *task)
 {
+    struct weir__keeping *keeping = task->group->keeping;
     if (weir__handle_of(task)->kept)
-        weir__list_append(&task->group->keeping->ended, &task->sibling);
+        weir__list_append(keeping->all ? &keeping->ended : &keeping->kept, &task->sibling);
 }
 
 static void release_record(weir_loop *loop, weir_task *task)
@@ -187,18 +219,39 @@ static void release_record(weir_loop *loop, weir_task *task)
     weir__task_release(loop, task);
 }
 
+static void release_all(weir_loop *loop, struct weir__list *records)
+{
+    while (!weir__list_empty(records))
+        release_record(loop, WEIR__CONTAINER(records->next, weir_task, sibling));
+}
+
+void weir__keeping_release_given(weir_loop *loop, weir_group *group)
+{
+    release_all(loop, &group->keeping->given);
+}
+
+void weir__keeping_give_next(weir_group *group, weir_outcome *out_outcome)
+{
+    struct weir__keeping *keeping = group->keeping;
+    struct weir__list *node = weir__list_take_first(&keeping->ended);
+    struct weir__handle *handle = weir__handle_of(WEIR__CONTAINER(node, weir_task, sibling));
+    give_outcome(handle, out_outcome);
+    weir__list_append(handle->asked_for ? &keeping->kept : &keeping->given, node);
+}
+
 void weir__keeping_release(weir_loop *loop, weir_group *group)
 {
     struct weir__keeping *keeping = group->keeping;
-    while (!weir__list_empty(&keeping->ended))
-        release_record(loop, WEIR__CONTAINER(keeping->ended.next, weir_task, sibling));
+    weir__list_splice(&keeping->kept, &keeping->ended);
+    weir__list_splice(&keeping->kept, &keeping->given);
+    release_all(loop, &keeping->kept);
     group->keeping = NULL;
     weir__base_free(keeping);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-static int find_record(weir_task_id id, weir_task **out_task)
+int weir__handle_find(weir_task_id id, weir_task **out_task)
 {
     weir_loop *loop = weir__loop;
     if (!weir__core_owns_id(loop, id))
@@ -225,13 +278,13 @@ int weir_task_wait(weir_task_id id, weir_outcome *out_outcome)
     if (rc < 0)
         return rc;
     weir_task *task = NULL;
-    rc = find_record(id, &task);
+    rc = weir__handle_find(id, &task);
     if (rc < 0)
         return rc;
     weir_task *caller = weir__core_task();
     if (task == caller)
         return -EDEADLK;
-    struct weir__handle *handle = handle_made(task);
+    struct weir__handle *handle = weir__handle_made(task);
     if (handle == NULL)
         return -ENOMEM;
     if (handle->ended) {
@@ -250,7 +303,7 @@ int weir_task_set_result(void *result, weir_destroy_fn *destroy)
     weir_task *task = weir__core_task();
     if (task == NULL)
         return -EPERM;
-    struct weir__handle *handle = handle_made(task);
+    struct weir__handle *handle = weir__handle_made(task);
     if (handle == NULL)
         return -ENOMEM;
     destroy_result(weir__loop, handle);
@@ -262,7 +315,7 @@ int weir_task_set_result(void *result, weir_destroy_fn *destroy)
 int weir_task_take(weir_task_id id, void **out_result)
 {
     weir_task *task = NULL;
-    int rc = find_record(id, &task);
+    int rc = weir__handle_find(id, &task);
     if (rc < 0)
         return rc;
     struct weir__handle *handle = weir__handle_of(task);
@@ -278,7 +331,7 @@ int weir_task_take(weir_task_id id, void **out_result)
 int weir_task_forget(weir_task_id id)
 {
     weir_task *task = NULL;
-    int rc = find_record(id, &task);
+    int rc = weir__handle_find(id, &task);
     if (rc < 0)
         return rc;
     struct weir__handle *handle = weir__handle_of(task);
@@ -292,6 +345,32 @@ int weir_task_forget(weir_task_id id)
 int weir_task_cancel_requested(weir_task_id id)
 {
     weir_task *task = NULL;
-    int rc = find_record(id, &task);
+    int rc = weir__handle_find(id, &task);
     return rc < 0 ? rc : task->scope.weir__effective >= WEIR__LEVEL_CANCEL;
+}
+
+int weir_task_describe(weir_task_id id, weir_task_info *out_info)
+{
+    weir_task *task = NULL;
+    int rc = weir__handle_find(id, &task);
+    if (rc < 0)
+        return rc;
+    const struct weir__hot *hot = weir__core_hot(weir__loop, task);
+    const weir_task *owner = task->group->owner;
+    bool waits = hot->state == WEIR_TASK_BLOCKED || hot->state == WEIR_TASK_ABORTING;
+    *out_info = (weir_task_info){
+        .id = id,
+        .owner = owner == NULL ? 0 : weir__core_task_id(weir__loop, owner),
+        .name = task->name,
+        .fn = (const void *)(uintptr_t)task->fn,
+        .group_name = task->group->name,
+        .spawn_site = weir__task_spawn_site(task),
+        .spawn_address = weir__task_spawn_address(task),
+        .state = (weir_task_state)hot->state,
+        .age_ns = weir_now() - hot->since_ns,
+        .waits_for = waits ? weir__core_wait_text((enum weir_wait_kind)hot->wait_kind) : NULL,
+        .wait_address = waits ? hot->wait_address : NULL,
+    };
+    out_info->cancel_requested = weir__scope_cause(&task->scope, &out_info->cause);
+    return 0;
 }

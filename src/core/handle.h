@@ -21,9 +21,12 @@ struct weir__handle {
     void *result;         /* NULL: none, or not ours any more */
     weir_destroy_fn *destroy;
     struct weir__list waiters;
-    weir_failures *causes; /* of a failure that stays here */
-    bool kept;             /* the record outlives the task */
-    bool handled;          /* a failure stays here (P8) */
+    struct weir__list callbacks;
+    weir_failures *causes;                /* of a failure that stays here */
+    struct weir__failure_record *failure; /* in the group's set, if it may be settled from here */
+    bool kept;                            /* the record outlives the task */
+    bool asked_for; /* by who spawned it: until the close, also when it was given out */
+    bool handled;   /* a failure stays here (P8) */
     bool ended;
     bool seen; /* somebody was given the outcome */
     bool owed; /* a failure that stays here, and was not accounted for yet */
@@ -31,9 +34,19 @@ struct weir__handle {
 
 /* The records a group keeps, made with the first of them. */
 struct weir__keeping {
-    struct weir__list ended; /* weir_task.sibling, in order of completion */
+    /* weir_task.sibling, in order of completion */
+    struct weir__list ended; /* weir_group_next() has not given them out */
+    struct weir__list kept;
+    struct weir__list given; /* the one given out last, unless it is kept: until the next is */
     bool all;                /* weir_group_options.keeps_outcomes */
 };
+
+static inline bool weir__keeping_has_next(const weir_group *group)
+{
+    return !weir__list_empty(&group->keeping->ended);
+}
+void weir__keeping_give_next(weir_group *group, weir_outcome *out_outcome);
+void weir__keeping_release_given(weir_loop *loop, weir_group *group);
 
 static inline struct weir__handle *weir__handle_of(const weir_task *task)
 {
@@ -78,6 +91,19 @@ void weir__handle_file(weir_task *task);
 void weir__result_destroy(weir_loop *loop, void *result, weir_destroy_fn *destroy);
 /* The group has been joined: its records go. */
 void weir__keeping_release(weir_loop *loop, weir_group *group);
+
+/* The task's, made when it has none; NULL: no memory. */
+struct weir__handle *weir__handle_made(weir_task *task);
+/* The task that an id of this loop names, alive or kept. */
+int weir__handle_find(weir_task_id id, weir_task **out_task) WEIR_MUST_CHECK;
+
+/* Somebody was given the outcome: a failure in it is not told again at the close. */
+void weir__handle_seen(struct weir__handle *handle);
+
+/* --- callbacks (callback.c) ------------------------------------------------------------------- */
+
+/* Those of a task that has just ended, in the order they were added. */
+void weir__callbacks_run(weir_loop *loop, weir_task *task);
 
 /* What weir_outcome says of a task that has ended with rc. */
 void weir__outcome_set(weir_outcome *out, weir_loop *loop, weir_task *task, weir_outcome_kind kind,

@@ -267,6 +267,7 @@ static int loop_open(const weir_run_options *options, struct weir__probe *probe,
     loop->batch = loop->ready = (struct weir__run_queue){WEIR__NO_TASK, WEIR__NO_TASK, 0};
     weir__list_init(&loop->groups);
     weir__list_init(&loop->ledger);
+    weir__list_init(&loop->late_callbacks);
     weir__list_init(&loop->registered);
     weir__list_init(&loop->stop_waiters);
     weir__stacks_init(&loop->stacks, stack_bytes_of(options));

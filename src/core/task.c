@@ -525,6 +525,7 @@ const char *weir__core_wait_text(enum weir_wait_kind kind)
         [WEIR_WAIT_NONE] = "nothing",
         [WEIR_WAIT_SLEEP] = "a sleep",
         [WEIR_WAIT_GROUP] = "the tasks of its group",
+        [WEIR_WAIT_NEXT] = "the next task of its group to end",
         [WEIR_WAIT_TASK] = "the end of a task",
         [WEIR_WAIT_PLACE] = "a place in a full group",
         [WEIR_WAIT_IO] = "an operation of the kernel",

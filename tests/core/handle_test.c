@@ -803,3 +803,90 @@ TASK_TEST(a_group_closed_twice_joins_and_reports_nothing_twice) /* G4, R4, case 
     EXPECT_EQ(1, destroyed);
     EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]);
 }
+
+/* --- how a task is ---------------------------------------------------------------------------- */
+
+static weir_task_id deep_id;
+
+static int wait_long(void *arg)
+{
+    (void)arg;
+    return op();
+}
+
+static int hold_group(void *arg)
+{
+    (void)arg;
+    weir_group *group = open_group(&(weir_group_options){.name = "inner"});
+    deep_id = spawn(group, &(weir_spawn_options){.name = "sleeper", .keep = true}, wait_long, NULL);
+    return weir_group_close(group, 0);
+}
+
+TASK_TEST(a_task_is_described_with_what_it_waits_for_and_who_cancelled_it) /* T4, case 266 */
+{
+    weir_group *group = open_group(&(weir_group_options){.name = "outer"});
+    weir_task_id holder = spawn(group, &(weir_spawn_options){.name = "holder"}, hold_group, NULL);
+    EXPECT_RC(0, weir_sleep(10 * WEIR_MIN));
+    weir_task_info info;
+    REQUIRE_RC(0, weir_task_describe(deep_id, &info));
+    EXPECT_EQ(deep_id, info.id);
+    EXPECT_STR("sleeper", info.name);
+    EXPECT(info.fn == (const void *)(uintptr_t)wait_long);
+    EXPECT_EQ(WEIR_TASK_BLOCKED, info.state);
+    EXPECT_STR("something", info.waits_for);
+    EXPECT(info.wait_address != NULL);
+    EXPECT(info.spawn_address != NULL);
+    EXPECT_STR("inner", info.group_name);
+    EXPECT_EQ(10 * WEIR_MIN, info.age_ns);
+    EXPECT(!info.cancel_requested);
+    EXPECT_EQ(holder, info.owner); /* the path of its groups, upwards */
+    REQUIRE_RC(0, weir_task_describe(info.owner, &info));
+    EXPECT_STR("holder", info.name);
+    EXPECT_STR("outer", info.group_name);
+    EXPECT_STR("the tasks of its group", info.waits_for);
+    EXPECT_EQ(weir_task_self(), info.owner);
+    REQUIRE_RC(0, weir_task_describe(info.owner, &info));
+    EXPECT_EQ(WEIR_TASK_RUNNING, info.state);
+    EXPECT(info.waits_for == NULL);
+    EXPECT_EQ(0, info.owner);
+
+    EXPECT_RC(0, weir_task_cancel(holder, "enough"));
+    int64_t cancelled_at_ns = weir__core_loop()->now_ns;
+    REQUIRE_RC(0, weir_task_describe(deep_id, &info));
+    EXPECT(info.cancel_requested);
+    EXPECT_EQ(WEIR_CANCEL_EXPLICIT, info.cause.kind);
+    EXPECT_STR("enough", info.cause.reason);
+    EXPECT_EQ(weir_task_self(), info.cause.source);
+    EXPECT_EQ(cancelled_at_ns, info.cause.at_ns);
+    EXPECT_EQ(WEIR_TASK_READY, info.state); /* it was woken, and has not run yet */
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(-ESTALE, weir_task_describe(deep_id, &info));
+}
+
+static int hard_for_a_while(void *arg)
+{
+    (void)arg;
+    return hard(20, 0);
+}
+
+TASK_TEST(a_wait_that_cannot_be_ended_and_a_record_are_described_too) /* T4, T3, case 266 */
+{
+    weir_group *group = open_group(NULL);
+    weir_task_id id = spawn(group, &keep, hard_for_a_while, NULL);
+    EXPECT_RC(0, weir_sleep(5 * WEIR_MS));
+    EXPECT_RC(0, weir_task_cancel(id, "enough"));
+    weir_task_info info;
+    EXPECT_RC(0, weir_task_describe(id, &info));
+    EXPECT_EQ(WEIR_TASK_BLOCKED, info.state);
+    EXPECT(info.cancel_requested);
+    EXPECT_EQ(5 * WEIR_MS, info.age_ns);
+    EXPECT_RC(0, weir_task_wait(id, NULL));
+    EXPECT_RC(0, weir_sleep(5 * WEIR_MS));
+    EXPECT_RC(0, weir_task_describe(id, &info));
+    EXPECT_EQ(WEIR_TASK_DONE, info.state);
+    EXPECT_EQ(5 * WEIR_MS, info.age_ns);
+    EXPECT(info.waits_for == NULL);
+    EXPECT(info.cancel_requested);
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(-EPERM, weir_task_describe(id ^ (1 << 24), &info));
+}

@@ -103,7 +103,8 @@ struct task {
 
 struct failure {
     int code, origin, task, message;
-    int causes; /* the set it came from, or NONE */
+    int causes;   /* the set it came from, or NONE */
+    bool outcome; /* it is what the outcome of its task says */
 };
 
 /* A gather or race under way. */
@@ -600,8 +601,11 @@ static void drop_last_set(struct task *task)
     if (task->last_set == NONE)
         return;
     const struct set *set = &model.sets[task->last_set];
-    if (!set->absorbed && !set->primary_only)
-        model.counts->failures += set->count - 1;
+    for (int i = 1; i < set->count && !set->absorbed && !set->primary_only; i++) {
+        const struct failure *f = &set->failures[i];
+        bool given = f->outcome && model.tasks[f->task].outcome_given;
+        model.counts->failures += !given;
+    }
     task->last_set = NONE;
 }
 
@@ -1100,7 +1104,7 @@ static void judge_member(int at, weir_outcome_kind kind, int rc)
         return_set(task, task->late);
         task->late = NONE;
     }
-    int first_code = group->first_code;
+    int first_code = group->first_code, first_own = model.sets[task->group].count;
     if (failed && task->handled) {
         task->failure_stays = true;
         task->causes = claim_causes(task, rc);
@@ -1111,6 +1115,8 @@ static void judge_member(int at, weir_outcome_kind kind, int rc)
     bool fails_group = (failed && !task->handled) || task->late != NONE;
     if (task->late != NONE)
         hand_in_late(task->group, task);
+    if (failed && !task->handled && !has_goal(group))
+        model.sets[task->group].failures[first_own].outcome = true;
     if (group->goal == WON)
         group->first_code = first_code;
     if (kind == WEIR_OUTCOME_CANCELLED) {
