@@ -42,7 +42,9 @@
  *     1    start-up or a worker failed  124  a loop was stuck beyond the drain time
  *     64   a wrong option               128+n  ended by the third signal, n
  *
- * Every service has /livez, /readyz, /metrics (Prometheus), /openapi.json and /docs.
+ * Every service has /livez, /readyz, /startupz, /metrics (Prometheus), /openapi.json and /docs. A
+ * service manager that set $NOTIFY_SOCKET (systemd, `Type=notify`) hears when the service is ready
+ * and when it stops, and its watchdog hears as long as no loop is stuck.
  */
 #ifndef WEIR_APP_H
 #define WEIR_APP_H
@@ -91,6 +93,18 @@ typedef struct weir_app_option {
     bool required;       /* without it the service does not start */
 } weir_app_option;
 
+/**
+ * Something that has to be well for the service to be ready. The function runs in a task on worker
+ * 0, from the time the service accepts until it drains, and /readyz answers with what came of it
+ * last.
+ */
+typedef struct weir_app_check {
+    const char *name;   /* as in /readyz: "database" */
+    weir_app_fn *fn;    /* 0: it is well; a negative errno: /readyz answers 503 */
+    int64_t every_ns;   /* 0: 5 s between two runs */
+    int64_t timeout_ns; /* 0: 2 s for one */
+} weir_app_check;
+
 /** A service. Zero is the default of each field. */
 typedef struct weir_app_options {
     const char *name;         /* letters, digits and `-`; of the process in logs and reports; NULL:
@@ -102,6 +116,7 @@ typedef struct weir_app_options {
     weir_app_worker_fn *worker;     /* NULL: only weir_app_worker_serve() */
     const weir_app_option *options; /* of the service's own; ends with an entry of zeros */
     void *settings;                 /* the struct that they are read into */
+    const weir_app_check *checks;   /* ends with an entry of zeros; NULL: none */
     const char *env_prefix;         /* of environment variables; NULL: the name, ORDERS_LISTEN for
                                 --listen */
 

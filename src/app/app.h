@@ -12,6 +12,8 @@
  *     access.c      counting requests, the access log, limits that were hit
  *     metrics.c     what was counted, as Prometheus text
  *     routes.c      probes, metrics, the documents
+ *     checks.c      what has to be well for the service to be ready
+ *     notify.c      telling the service manager
  *     openapi.c     the document itself
  *
  * Threads  The supervisor and N workers. Worker 0 runs the lifespan and weir_app_serve() as its
@@ -173,6 +175,34 @@ int weir__app_keep_background(void *worker);
 /* Parks until no background task runs; cannot be left early. */
 void weir__app_wait_background(weir_app_worker *worker);
 
+/* --- checks.c --------------------------------------------------------------------------------- */
+
+enum weir__app_check_state {
+    WEIR__APP_CHECK_UNKNOWN, /* it has not run */
+    WEIR__APP_CHECK_OK,
+    WEIR__APP_CHECK_FAILED,
+};
+
+struct weir__app_checked {
+    weir_app *app;
+    const weir_app_check *check;
+    weir_task_id task;
+    int state; /* atomic: enum weir__app_check_state; written by worker 0 */
+};
+
+extern const char weir__app_check_name[]; /* of their tasks */
+int weir__app_start_checks(weir_app *app, weir_group *group) WEIR_MUST_CHECK;
+void weir__app_stop_checks(weir_app *app);
+/* False: the first one that is not well is written to out_text. */
+bool weir__app_checks_ok(const weir_app *app, char *out_text, size_t size) WEIR_MUST_CHECK;
+
+/* --- notify.c --------------------------------------------------------------------------------- */
+
+/* `READY=1`, ...; does nothing when nobody wants to know. */
+void weir__app_notify(const char *message);
+/* How often the manager's watchdog wants to hear from us; WEIR_NEVER: it does not. */
+int64_t weir__app_watchdog_ns(void);
+
 /* --- the app ---------------------------------------------------------------------------------- */
 
 /* Why and when the drain began; written once by the supervisor, before `stopping`. */
@@ -218,6 +248,8 @@ struct weir_app {
     /* main.c */
     weir_task *main_task;
     int first_failed; /* atomic: 1 + the index of the worker that failed first; 0: none did */
+    struct weir__app_checked *checks;
+    size_t check_count;
     weir_group *worker_group; /* worker 0's serving beside the lifespan */
     bool serve_called;
     int exit_status; /* 0 until something was cut */
@@ -271,6 +303,10 @@ struct weir__app_survey {
     struct weir__app_report reports[];
 };
 
+/* How long a loop has owed an answer; it is asked if it owes none. Any thread. */
+int64_t weir__app_owed_ns(weir_app_worker *worker);
+/* The first worker whose loop has been stuck for ten seconds; NULL: none. Any thread. */
+const weir_app_worker *weir__app_stuck_worker(weir_app *app, int64_t *out_owed_ns);
 /* Checkpoint: asks all workers, waits for at most `patience_ns`. A report that did not come has
  * answered == 0. Released with weir__app_survey_free(). NULL: no memory. */
 struct weir__app_survey *weir__app_survey(weir_app *app, bool with_tasks, int64_t patience_ns)

@@ -148,6 +148,7 @@ static void deinit(weir_app *app)
         weir_loop_release(app->workers[i].loop);
     }
     weir__base_free(app->workers);
+    weir__base_free(app->checks);
     weir__http_peers_free(app->peers);
     weir_router_free(app->router);
     weir__base_free(app->filters);

@@ -258,6 +258,19 @@ static void write_process(const weir_app *app, struct weir__buffer *out)
         (uint64_t)(app->started_wall_ns / WEIR_SEC));
 }
 
+static void write_checks(const weir_app *app, struct weir__buffer *out)
+{
+    if (app->check_count == 0)
+        return;
+    head(out, "weir_check_ok", "gauge", "Whether a check of readiness is well.");
+    for (size_t i = 0; i < app->check_count; i++) {
+        weir__buffer_append_str(out, "weir_check_ok{");
+        label(out, "check", app->checks[i].check->name);
+        int state = __atomic_load_n(&app->checks[i].state, __ATOMIC_ACQUIRE);
+        weir__buffer_printf(out, "} %d\n", state == WEIR__APP_CHECK_OK);
+    }
+}
+
 void weir__app_write_metrics(weir_app *app, const struct weir__app_survey *survey,
                              struct weir__buffer *out)
 {
@@ -265,6 +278,7 @@ void weir__app_write_metrics(weir_app *app, const struct weir__app_survey *surve
     write_durations(app, out);
     write_servers(survey, out);
     write_background(app, out);
+    write_checks(app, out);
     write_loops(survey, out);
     write_debug(out);
     write_executor(out);

@@ -11,9 +11,7 @@
 
 #include "app/app.h"
 #include "app/openapi.h"
-#include "base/clock.h"
 
-#define STUCK_NS (10 * WEIR_SEC)
 #define METRICS_PATIENCE_NS (500 * WEIR_MS)
 
 static int answer_text(weir_request *request, int status, const char *text)
@@ -24,52 +22,37 @@ static int answer_text(weir_request *request, int status, const char *text)
 
 /* --- probes ----------------------------------------------------------------------------------- */
 
-static void pong(struct weir__post *post)
-{
-    weir_app_worker *worker = WEIR__CONTAINER(post, weir_app_worker, ping);
-    __atomic_store_n(&worker->asked_at_ns, 0, __ATOMIC_RELEASE);
-}
-
-/* How long a worker's loop has owed an answer; asks it if it owes none. */
-static int64_t owed_ns(weir_app_worker *worker)
-{
-    weir_loop *loop = __atomic_load_n(&worker->loop, __ATOMIC_ACQUIRE);
-    if (loop == NULL || weir__app_worker_state_of(worker) == WEIR__APP_ENDED)
-        return 0;
-    int64_t now_ns = weir__base_kernel_now();
-    int64_t asked_ns = 0;
-    if (!__atomic_compare_exchange_n(&worker->asked_at_ns, &asked_ns, now_ns, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        return now_ns - asked_ns;
-    worker->ping.run = pong;
-    if (weir__core_post(loop, &worker->ping) < 0)
-        __atomic_store_n(&worker->asked_at_ns, 0, __ATOMIC_RELEASE);
-    return 0;
-}
-
 static int livez(weir_request *request)
 {
-    weir_app *app = weir_request_app(request);
-    for (unsigned i = 0; i < app->worker_count; i++) {
-        int64_t owed = owed_ns(&app->workers[i]);
-        if (owed < STUCK_NS)
-            continue;
-        char text[96];
-        snprintf(text, sizeof text, "loop %u has been stuck for %lld s\n", i,
-                 (long long)(owed / WEIR_SEC));
-        return answer_text(request, 503, text);
-    }
-    return answer_text(request, 200, "alive\n");
+    int64_t owed_ns;
+    const weir_app_worker *stuck = weir__app_stuck_worker(weir_request_app(request), &owed_ns);
+    if (stuck == NULL)
+        return answer_text(request, 200, "alive\n");
+    char text[96];
+    snprintf(text, sizeof text, "loop %u has been stuck for %lld s\n", stuck->index,
+             (long long)(owed_ns / WEIR_SEC));
+    return answer_text(request, 503, text);
 }
 
 static int readyz(weir_request *request)
 {
     const weir_app *app = weir_request_app(request);
+    char text[128];
     if (weir__app_stopping(app))
         return answer_text(request, 503, "draining\n");
     if (!__atomic_load_n(&app->serving, __ATOMIC_ACQUIRE))
         return answer_text(request, 503, "starting\n");
+    if (!weir__app_checks_ok(app, text, sizeof text))
+        return answer_text(request, 503, text);
     return answer_text(request, 200, "ready\n");
+}
+
+/* Whoever gets an answer asks a service that has started; the others wait for one. */
+static int startupz(weir_request *request)
+{
+    const weir_app *app = weir_request_app(request);
+    bool started = __atomic_load_n(&app->started, __ATOMIC_ACQUIRE);
+    return answer_text(request, started ? 200 : 503, started ? "started\n" : "starting\n");
 }
 
 static int metrics(weir_request *request)
@@ -110,6 +93,7 @@ static int docs(weir_request *request)
 static const weir_route probe_routes[] = {
     WEIR_GET("/livez", livez, .hidden = true, .probe = true),
     WEIR_GET("/readyz", readyz, .hidden = true, .probe = true),
+    WEIR_GET("/startupz", startupz, .hidden = true, .probe = true),
     WEIR_GET("/metrics", metrics, .hidden = true, .probe = true),
     {0},
 };

@@ -70,7 +70,9 @@ static int start_workers(weir_app *app)
     rc = weir_spawn_with(app->worker_group, &(weir_spawn_options){.name = app->workers[0].name},
                          worker_task, &app->workers[0], NULL);
     app->workers[0].begun = rc == 0;
-    return rc < 0 ? rc : start_threads(app);
+    if (rc == 0)
+        rc = start_threads(app);
+    return rc;
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
@@ -110,6 +112,7 @@ static void command_all(weir_app *app, enum weir__app_command_kind kind)
 
 static void join_workers(weir_app *app)
 {
+    weir__app_stop_checks(app);
     for (unsigned i = 1; i < app->worker_count; i++)
         if (app->workers[i].begun)
             weir__base_thread_join(&app->workers[i].thread);
@@ -164,10 +167,16 @@ static void say_listening(const weir_app *app)
 static int run_until_stop(weir_app *app)
 {
     __atomic_store_n(&app->started, 1, __ATOMIC_RELEASE);
+    int rc = weir__app_start_checks(app, app->worker_group);
+    if (rc < 0) {
+        weir__app_ask_to_stop(app, "a check could not be started");
+        return rc;
+    }
     command_all(app, WEIR__APP_GO);
     say_listening(app);
     __atomic_store_n(&app->serving, 1, __ATOMIC_RELEASE);
-    int rc = wait_for_news(app, false);
+    weir__app_notify("READY=1\nSTATUS=serving");
+    rc = wait_for_news(app, false);
     if (rc < 0) {
         weir__app_ask_to_stop(app, "the scope around weir_app_serve() was cancelled");
     } else if (!weir__app_stopping(app)) {

@@ -105,6 +105,7 @@ static void begin_stop(weir_app *app, const struct note *note)
     __atomic_store_n(&app->stopping, 1, __ATOMIC_SEQ_CST);
     weir_shared_event_post(app->stopped);
     weir_shared_event_post(app->changed);
+    weir__app_notify("STOPPING=1\nSTATUS=draining");
     weir_loop *loop = __atomic_load_n(&app->workers[0].loop, __ATOMIC_SEQ_CST);
     supervisor.start_up_post.run = cancel_start_up;
     if (loop != NULL)
@@ -169,16 +170,34 @@ static _Noreturn void end_stuck(weir_app *app)
     weir__app_end_process(WEIR__APP_EXIT_STUCK);
 }
 
+/* A manager that hears nothing ends the process: so a stuck loop is not spoken for. */
+static void feed_watchdog(weir_app *app, int64_t every_ns, int64_t *next_at_ns)
+{
+    int64_t now_ns = weir__base_kernel_now(), owed_ns;
+    if (now_ns < *next_at_ns)
+        return;
+    *next_at_ns = weir__base_add_ns(now_ns, every_ns);
+    if (weir__app_stuck_worker(app, &owed_ns) == NULL)
+        weir__app_notify("WATCHDOG=1");
+}
+
 static void *supervise(void *arg)
 {
     weir_app *app = arg;
+    int64_t watchdog_ns = weir__app_watchdog_ns();
+    int64_t watchdog_at_ns = watchdog_ns == WEIR_NEVER ? WEIR_NEVER : 0;
     for (;;) {
         int64_t end_at_ns = __atomic_load_n(&app->end_at_ns, __ATOMIC_ACQUIRE);
+        feed_watchdog(app, watchdog_ns, &watchdog_at_ns);
+        int64_t wake_at_ns =
+            end_at_ns != 0 && end_at_ns < watchdog_at_ns ? end_at_ns : watchdog_at_ns;
         int64_t left_ns = -1;
-        if (end_at_ns != 0) {
-            left_ns = end_at_ns - weir__base_kernel_now();
-            if (left_ns <= 0)
+        if (wake_at_ns != WEIR_NEVER) {
+            left_ns = wake_at_ns - weir__base_kernel_now();
+            if (end_at_ns != 0 && end_at_ns <= weir__base_kernel_now())
                 end_stuck(app);
+            if (left_ns < 0)
+                left_ns = 0;
         }
         struct epoll_event event;
         weir_ignore(weir__sys_epoll_wait(supervisor.epoll_fd, &event, 1, left_ns),

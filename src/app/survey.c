@@ -14,8 +14,11 @@
 
 #include "app/app.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "core/observe.h"
 #include "core/task.h"
+
+#define STUCK_NS (10 * WEIR_SEC)
 
 struct weir__app_question {
     struct weir__post post;
@@ -45,7 +48,7 @@ struct looking {
 static bool is_ours(const weir_app_worker *worker, const weir_task *task)
 {
     return task == worker->main_task || task == worker->keeper_task ||
-           task == worker->app->main_task ||
+           task == worker->app->main_task || task->name == weir__app_check_name ||
            (task->name != NULL && strcmp(task->name, "http accept") == 0);
 }
 
@@ -104,6 +107,40 @@ static void answer(struct weir__post *post)
     __atomic_store_n(&report->answered, 1, __ATOMIC_RELEASE);
     weir_shared_event_post(survey->answer);
     weir__app_survey_free(survey);
+}
+
+/* --- one question for life -------------------------------------------------------------------- */
+
+static void pong(struct weir__post *post)
+{
+    weir_app_worker *worker = WEIR__CONTAINER(post, weir_app_worker, ping);
+    __atomic_store_n(&worker->asked_at_ns, 0, __ATOMIC_RELEASE);
+}
+
+int64_t weir__app_owed_ns(weir_app_worker *worker)
+{
+    weir_loop *loop = __atomic_load_n(&worker->loop, __ATOMIC_ACQUIRE);
+    if (loop == NULL || weir__app_worker_state_of(worker) == WEIR__APP_ENDED)
+        return 0;
+    int64_t now_ns = weir__base_kernel_now();
+    int64_t asked_ns = 0;
+    if (!__atomic_compare_exchange_n(&worker->asked_at_ns, &asked_ns, now_ns, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return now_ns - asked_ns;
+    worker->ping.run = pong;
+    if (weir__core_post(loop, &worker->ping) < 0)
+        __atomic_store_n(&worker->asked_at_ns, 0, __ATOMIC_RELEASE);
+    return 0;
+}
+
+const weir_app_worker *weir__app_stuck_worker(weir_app *app, int64_t *out_owed_ns)
+{
+    for (unsigned i = 0; i < app->worker_count; i++) {
+        *out_owed_ns = weir__app_owed_ns(&app->workers[i]);
+        if (*out_owed_ns >= STUCK_NS)
+            return &app->workers[i];
+    }
+    return NULL;
 }
 
 /* --- the questions ---------------------------------------------------------------------------- */

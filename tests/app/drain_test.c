@@ -145,6 +145,7 @@ TEST_ON_BOTH(in_a_pod_it_goes_on_accepting_for_a_while_and_is_not_ready)
     EXPECT_EQ(503, status_of(answer));
     EXPECT_STR("draining\n", body_of(answer));
     EXPECT_EQ(200, status_of(client_ask(&service, "GET /livez")));
+    EXPECT_EQ(200, status_of(client_ask(&service, "GET /startupz")));
     int fd = client_connect(&service);
     client_send(fd, "GET /hello HTTP/1.1\r\nHost: t\r\n\r\n");
     answer = client_read_all(fd);

@@ -22,6 +22,7 @@ TEST_ON_BOTH(probes_answer_and_are_no_requests)
     EXPECT_STR("alive\n", body_of(answer));
     EXPECT_CONTAINS("Cache-Control: no-store", answer);
     EXPECT_STR("ready\n", body_of(client_ask(&service, "GET /readyz")));
+    EXPECT_STR("started\n", body_of(client_ask(&service, "GET /startupz")));
     EXPECT(strstr(client_ask(&service, "GET /metrics"), "/livez") == NULL);
     service_end(&service, 0);
     EXPECT_EQ(0, service_log_count(&service, "INFO request "));
