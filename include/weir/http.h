@@ -470,6 +470,18 @@ WEIR_API const char *weir_request_peer(weir_request *request);
 WEIR_API const char *weir_request_id(weir_request *request);
 
 /**
+ * Whether the client has finished sending, or is gone. It may still read: only a reset, and a route
+ * with `eof_cancels`, ends the handler for it. For work that is of no use to somebody who has left.
+ *
+ * @param request  the handler's
+ *
+ * Returns     true once it has
+ * Checkpoint  no
+ * Thread      the request's loop
+ */
+WEIR_API bool weir_request_client_finished(const weir_request *request);
+
+/**
  * Memory that lives until the answer is gone.
  *
  * @param request  the handler's

@@ -2,6 +2,7 @@
  * app.h - the frame of a service: what its parts share
  *
  *     settings.c    options from the command line and the environment, --help
+ *     limits.c      --limits
  *     main.c        weir_app_main(): from the process as it was started to its exit status
  *     supervisor.c  a thread that hears signals and holds the last deadline
  *     worker.c      one thread's part: a loop, a server, and their end
@@ -65,11 +66,20 @@ struct weir__app_settings {
     bool edge;
     uint64_t connections_per_address; /* 0: none, at the edge the server's default */
     int64_t queue_delay_ns;
+    bool limits; /* print them */
 };
 
 /* 0: go on; 1: all is said (--help, --version); -EINVAL: what is wrong is on standard error. */
 int weir__app_settings_read(int argc, char **argv, const weir_app_options *options,
                             struct weir__app_settings *out_settings) WEIR_MUST_CHECK;
+
+void weir__app_format_duration(int64_t ns, char *out, size_t size); /* `25s`, `500ms` */
+
+/* --- limits.c --------------------------------------------------------------------------------- */
+
+/* -EINVAL: one that the service set is impossible. */
+int weir__app_print_limits(const weir_app_options *options,
+                           const struct weir__app_settings *settings) WEIR_MUST_CHECK;
 
 /* --- counters --------------------------------------------------------------------------------- */
 

@@ -55,6 +55,8 @@ static const weir_app_option built_in_options[] = {
                     .duration = true, .min = WEIR_MS, .max = WEIR_HOUR,
                     .doc = "above this delay between a request and its handler, requests are "
                            "answered 503"),
+    WEIR_APP_OPTION(struct weir__app_settings, limits,
+                    .doc = "print every limit of the server and what it is, and end"),
     WEIR_APP_OPTION(struct weir__app_settings, access_log, .value = "on|off", .or_else = "on",
                     .doc = "one line for each request"),
 };
@@ -113,7 +115,7 @@ static void complain(struct reader *reader, const struct source *source, const c
     reader->failed = true;
 }
 
-static void format_duration(int64_t ns, char *out, size_t size)
+void weir__app_format_duration(int64_t ns, char *out, size_t size)
 {
     static const struct {
         int64_t ns;
@@ -183,8 +185,8 @@ static void read_duration(struct reader *reader, const weir_app_option *option,
     }
     if (is_limited(option) && (value < option->min || value > option->max)) {
         char least[32], greatest[32];
-        format_duration(option->min, least, sizeof least);
-        format_duration(option->max, greatest, sizeof greatest);
+        weir__app_format_duration(option->min, least, sizeof least);
+        weir__app_format_duration(option->max, greatest, sizeof greatest);
         complain(reader, source, text, "is not from %s to %s", least, greatest);
         return;
     }
@@ -525,10 +527,10 @@ static void write_defaults(const weir_app_options *options, struct default_texts
     int64_t delay_ns = limits->queue_delay_max_ns != 0 ? limits->queue_delay_max_ns : 500 * WEIR_MS;
     size_t most = limits->address_connections_max;
     snprintf(out->workers, sizeof out->workers, "%zu", cap_workers(options->workers));
-    format_duration(drain_ns, out->drain_timeout, sizeof out->drain_timeout);
+    weir__app_format_duration(drain_ns, out->drain_timeout, sizeof out->drain_timeout);
     snprintf(out->per_address, sizeof out->per_address, "%zu", most == WEIR_UNLIMITED ? 0 : most);
-    format_duration(delay_ns < WEIR_HOUR ? delay_ns : WEIR_HOUR, out->queue_delay,
-                    sizeof out->queue_delay);
+    weir__app_format_duration(delay_ns < WEIR_HOUR ? delay_ns : WEIR_HOUR, out->queue_delay,
+                              sizeof out->queue_delay);
 }
 
 static void fill_built_in(const weir_app_options *options, weir_app_option *table,
@@ -585,5 +587,12 @@ int weir__app_settings_read(int argc, char **argv, const weir_app_options *optio
     check_required(&reader);
     if (!reader.failed)
         check_listen(&reader);
-    return reader.failed ? -EINVAL : 0;
+    if (reader.failed)
+        return -EINVAL;
+    if (!out_settings->limits)
+        return 0;
+    int rc = weir__app_print_limits(options, out_settings);
+    if (rc < 0)
+        fprintf(stderr, "%s: a limit that the service sets is impossible\n", reader.program);
+    return rc < 0 ? rc : 1;
 }

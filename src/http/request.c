@@ -334,6 +334,11 @@ const char *weir_request_id(weir_request *request)
     return request->now.id;
 }
 
+bool weir_request_client_finished(const weir_request *request)
+{
+    return weir__http_conn_ended(request->conn);
+}
+
 weir_arena *weir_request_arena(weir_request *request)
 {
     return &request->arena;

@@ -306,7 +306,7 @@ static size_t connections_default(void)
     return most > 0 && most < 10000 ? most : 10000;
 }
 
-static int set_limits(weir_http_limits *limits, bool edge)
+int weir__http_limits_fill(weir_http_limits *limits, bool edge)
 {
     set_size(&limits->connections_max, connections_default());
     set_size(&limits->address_connections_max, edge ? ADDRESS_CONNECTIONS : WEIR_UNLIMITED);
@@ -378,7 +378,7 @@ int weir_http_server_open(const weir_router *router, const weir_http_server_opti
         server->options.name = "http";
     int rc = check_server_header(server->options.server_header);
     if (rc == 0)
-        rc = set_limits(&server->options.limits, server->options.edge);
+        rc = weir__http_limits_fill(&server->options.limits, server->options.edge);
     if (rc < 0)
         goto free_server;
     const weir_http_limits *limits = &server->options.limits;

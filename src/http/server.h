@@ -255,6 +255,8 @@ struct weir_http_server {
 
 void weir__http_limit_hit(weir_http_server *server, weir_http_limit limit,
                           struct weir__http_conn *conn);
+/* Defaults for those that are 0. -EINVAL: one is impossible. */
+int weir__http_limits_fill(weir_http_limits *limits, bool edge) WEIR_MUST_CHECK;
 /* Count the connections of each address together with other servers. Before the first one; they
  * stay until the close. */
 void weir__http_server_share_peers(weir_http_server *server, struct weir__http_peers *peers);

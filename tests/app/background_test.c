@@ -41,6 +41,7 @@ TEST_ON_BOTH(a_failure_is_told_when_it_happens_and_touches_nobody)
     EXPECT_CONTAINS("finished 0 requests, 1 background task; cut 0", service.log);
 }
 
+/* W2, case 251 */
 TEST_ON_BOTH(while_draining_new_ones_are_refused_with_503)
 {
     REQUIRE(service_start(&service, &service_options, ARGUMENTS("--backend", backend)));

@@ -46,6 +46,7 @@ static double end_and_time(int signal_number, int expected_status)
 
 /* --- what ends by itself ---------------------------------------------------------------------- */
 
+/* W1, W2, case 250 */
 static void request_in_flight(const char *backend, const char *workers)
 {
     start(backend, workers, "20s");
@@ -56,6 +57,7 @@ static void request_in_flight(const char *backend, const char *workers)
     EXPECT_CONTAINS("Connection: close", answer);
     EXPECT_STR("slow\n", body_of(answer));
     EXPECT_EQ(0, service_wait(&service));
+    EXPECT_CONTAINS("slow ends rc=0 stopping=true", service.log);
     EXPECT_CONTAINS("drain began: SIGTERM from pid", service.log);
     EXPECT_CONTAINS("1 request in flight, 0 background tasks", service.log);
     EXPECT_CONTAINS("drain complete", service.log);
@@ -72,6 +74,17 @@ TEST_ON_BOTH(a_request_in_flight_is_answered)
 TEST_ON_BOTH(a_request_in_flight_is_answered_with_three_workers)
 {
     request_in_flight(backend, "3");
+}
+
+/* W2, case 251: what is accepted lives on, and may still have helpers. New work is refused in
+ * background_test.c. */
+TEST_ON_BOTH(a_background_task_may_start_a_task_of_its_own_during_the_drain)
+{
+    start(backend, "2", "20s");
+    EXPECT_EQ(202, status_of(client_ask(&service, "POST /work?ms=300&then=help")));
+    end_and_time(SIGTERM, 0);
+    EXPECT_CONTAINS("the helper ends rc=0 stopping=true", service.log);
+    EXPECT_CONTAINS("finished 0 requests, 1 background task; cut 0", service.log);
 }
 
 TEST_ON_BOTH(sigint_drains_as_well)
@@ -222,6 +235,34 @@ TEST_ON_BOTH(while_it_waits_it_says_for_whom)
     EXPECT_CONTAINS("spawned=", service.log);
 }
 
+/* W3, case 252 */
+TEST_ON_BOTH(what_is_cancelled_hears_why_and_its_shielded_end_is_not_cut)
+{
+    start(backend, "2", "30s");
+    int fd = begin("GET /commit", "commit begins");
+    service_signal(&service, SIGTERM);
+    service_log_until(&service, "listeners closed");
+    EXPECT(end_and_time(SIGTERM, 75) < 5); /* the time is up by a second signal: W1 */
+    client_read_all(fd);
+    EXPECT_CONTAINS("commit is cut rc=-125 shutdown=true", service.log);
+    EXPECT_CONTAINS("committed rc=0", service.log);
+}
+
+/* W2, W3, case 291 */
+TEST_ON_BOTH(a_stream_to_a_slow_reader_goes_on_until_the_drain_cancels_it)
+{
+    start(backend, "1", "1s");
+    int fd = begin("GET /flood", "flood begins");
+    double took_s = end_and_time(SIGTERM, 75);
+    EXPECT(took_s > 0.7 && took_s < 3);
+    EXPECT_CONTAINS("flood is cut rc=-125 shutdown=true", service.log);
+    const char *cancelling = strstr(service.log, "W803 cancelling"),
+               *cut = strstr(service.log, "flood is cut");
+    EXPECT(cancelling != NULL && cut > cancelling);
+    close(fd);
+}
+
+/* W4, case 253; the lifespan's own end runs after it: W5, case 259 */
 TEST_ON_BOTH(a_shield_ends_with_the_budget)
 {
     start(backend, "2", "1s");
@@ -230,6 +271,7 @@ TEST_ON_BOTH(a_shield_ends_with_the_budget)
     EXPECT(end_and_time(SIGTERM, 75) < 3);
     client_read_all(fd);
     EXPECT_CONTAINS("weir W804 forcing what is left", service.log);
+    EXPECT_CONTAINS("stubborn cleans up rc=-125", service.log);
     EXPECT_CONTAINS("cut 1 request, 1 background task; left 0", service.log);
     EXPECT_CONTAINS("lifespan ends", service.log);
 }
@@ -247,6 +289,7 @@ TEST_ON_BOTH(what_cannot_be_cancelled_is_left_and_named)
 
 /* --- a second and a third signal -------------------------------------------------------------- */
 
+/* W1, case 254; a third does not force but end the process: there is nobody left to trust. */
 TEST_ON_BOTH(a_second_signal_cancels_at_once)
 {
     start(backend, "3", "30s");
@@ -281,6 +324,7 @@ TEST(a_third_sigterm_ends_the_process)
 
 /* --- stuck loops ------------------------------------------------------------------------------ */
 
+/* W5, case 255 */
 static void stuck_loop(const char *backend, const char *workers)
 {
     start(backend, workers, "1s");

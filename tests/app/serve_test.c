@@ -179,6 +179,51 @@ TEST(a_start_up_that_fails_ends_with_1_and_its_words)
     EXPECT(strstr(service.log, "listening") == NULL);
 }
 
+/* What was opened is closed in the opposite order, on every way out. */
+static int open_three_things(weir_app *app)
+{
+    weir_log_info("opens 1");
+    weir_log_info("opens 2");
+    int rc = weir_fail(-ECONNREFUSED, "no queue at port 5672");
+    if (rc == 0) {
+        rc = weir_app_serve(app);
+        weir_log_info("closes 3");
+    }
+    weir_log_info("closes 2");
+    weir_log_info("closes 1");
+    return rc;
+}
+
+/* W5, case 258 */
+TEST_ON_BOTH(a_start_up_that_fails_on_the_way_takes_back_what_it_did)
+{
+    weir_app_options options = service_options;
+    options.lifespan = open_three_things;
+    REQUIRE(service_launch(&service, &options, ARGUMENTS("--backend", backend)));
+    EXPECT_EQ(1, service_wait(&service));
+    expect_order("opens 1", "opens 2");
+    expect_order("opens 2", "closes 2");
+    expect_order("closes 2", "closes 1");
+    expect_order("closes 1", "cannot start");
+    EXPECT(strstr(service.log, "listening") == NULL);
+    EXPECT(strstr(service.log, "worker starts") == NULL);
+}
+
+/* Q6, case 292 */
+TEST_ON_BOTH(work_that_blocks_is_told_with_its_route_and_delays_others_without_losing_them)
+{
+    REQUIRE(service_start(&service, &service_options,
+                          ARGUMENTS("--backend", backend, "--workers", "1")));
+    int fd = client_connect(&service);
+    client_send(fd, "GET /block?ms=300 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+    service_log_until(&service, "block begins");
+    EXPECT_STR("hello\n", body_of(client_ask(&service, "GET /hello")));
+    EXPECT_STR("block\n", body_of(client_read_all(fd)));
+    service_end(&service, 0);
+    EXPECT_CONTAINS("W104", service.log);
+    EXPECT_CONTAINS("by GET /block #", service.log);
+}
+
 static int fail_on_second(weir_app_worker *worker)
 {
     if (weir_app_worker_index(worker) == 1)
@@ -263,6 +308,7 @@ static int wait_for_ever(weir_app *app)
     return rc < 0 ? rc : weir_app_serve(app);
 }
 
+/* W5, case 260 */
 TEST(a_signal_during_start_up_cancels_it)
 {
     weir_app_options options = service_options;

@@ -18,6 +18,7 @@
 #include <weir/exec.h>
 #include <weir/log.h>
 #include <weir/scope.h>
+#include <weir/stop.h>
 #include <weir/task.h>
 
 #include "base/clock.h"
@@ -43,6 +44,7 @@ static int slow(weir_request *request)
 {
     weir_log_info("slow begins");
     int rc = weir_sleep(WEIR_QUERY(request, wish)->ms * WEIR_MS);
+    weir_log_info("slow ends", WEIR_KV("rc", rc), WEIR_KV("stopping", weir_stopping()));
     return rc < 0 ? rc : weir_respond_text(request, 200, "slow\n");
 }
 
@@ -60,7 +62,42 @@ static int stubborn(weir_request *request)
 {
     weir_log_info("stubborn begins");
     int rc = sleep_in_shield(WEIR_QUERY(request, wish)->ms);
+    if (rc < 0)
+        weir_log_info("stubborn cleans up", WEIR_KV("rc", rc));
     return rc < 0 ? rc : weir_respond_text(request, 200, "stubborn\n");
+}
+
+static void log_cause(const char *what, int rc)
+{
+    weir_cancel_cause cause = {0};
+    weir_ignore(weir_cancelled_because(&cause), "then it stays empty");
+    weir_log_info(what, WEIR_KV("rc", rc), WEIR_KV("shutdown", cause.kind == WEIR_CANCEL_SHUTDOWN));
+}
+
+/* Work whose last step must not be cut. */
+static int commit(weir_request *request)
+{
+    weir_log_info("commit begins");
+    int rc = weir_sleep(WEIR_HOUR), committed = 0;
+    log_cause("commit is cut", rc);
+    WEIR_SHIELD(committed, WEIR_MIN)
+    {
+        committed = weir_sleep(50 * WEIR_MS);
+    }
+    weir_log_info("committed", WEIR_KV("rc", committed));
+    return rc < 0 ? rc : weir_respond_text(request, 200, "commit\n");
+}
+
+/* More than any client reads. */
+static int flood(weir_request *request)
+{
+    static const char piece[16384];
+    weir_log_info("flood begins");
+    int rc = weir_stream_begin(request, 200, NULL);
+    while (rc == 0)
+        rc = weir_stream_write(request, piece, sizeof piece);
+    log_cause("flood is cut", rc);
+    return rc;
 }
 
 static int block(weir_request *request)
@@ -106,8 +143,30 @@ struct work {
     int64_t ms;
     char then;
 };
+static int help(void *arg)
+{
+    int rc = weir_sleep(100 * WEIR_MS);
+    weir_log_info("the helper ends", WEIR_KV("rc", rc), WEIR_KV("stopping", weir_stopping()));
+    (void)arg;
+    return rc;
+}
+
+/* Its second half has a task of its own. */
+static int work_with_help(int64_t first_ms)
+{
+    weir_group *group;
+    int rc = weir_sleep(first_ms * WEIR_MS);
+    if (rc == 0)
+        rc = weir_group_open(&group, NULL);
+    if (rc < 0)
+        return rc;
+    return weir_group_close(group, weir_spawn(group, help, NULL));
+}
+
 static int work(struct work *a)
 {
+    if (a->then == 'h')
+        return work_with_help(a->ms);
     if (a->then == 'b')
         return weir_offload(NULL, block_thread, &a->ms);
     int rc = a->then == 'i' ? sleep_in_shield(a->ms) : weir_sleep(a->ms * WEIR_MS);
@@ -169,6 +228,8 @@ static const weir_route routes[] = {
     WEIR_GET("/stubborn", stubborn, WISH),
     WEIR_GET("/block", block, WISH),
     WEIR_GET("/fail", fail),
+    WEIR_GET("/commit", commit),
+    WEIR_GET("/flood", flood),
     WEIR_GET("/events", events),
     WEIR_GET("/who", who),
     WEIR_POST("/work", start_work, WISH, .status = 202),

@@ -213,6 +213,23 @@ TEST(a_required_option_that_is_missing_is_told)
     EXPECT_RC(0, read_with(&strict, "--data x"));
 }
 
+TEST(every_limit_is_shown_as_it_is_here)
+{
+    weir_app_options other = {
+        .http.limits = {.body_bytes_max = 77, .idle_timeout_ns = WEIR_FOREVER}};
+    EXPECT_RC(1, read_with(&other, "--limits --edge --queue-delay 20ms"));
+    EXPECT_CONTAINS("body_bytes_max           77 bytes\n", said);
+    EXPECT_CONTAINS("idle_timeout             none\n", said);
+    EXPECT_CONTAINS("address_connections_max  256\n", said);
+    EXPECT_CONTAINS("queue_delay_max          20ms\n", said);
+    EXPECT_CONTAINS("handler_timeout          30s\n", said);
+    EXPECT_CONTAINS("in_flight_max            2048\n", said);
+    EXPECT_RC(1, read_with(&other, "--limits"));
+    EXPECT_CONTAINS("address_connections_max  none\n", said);
+    other.http.limits.head_timeout_ns = -1;
+    EXPECT_RC(-EINVAL, read_with(&other, "--limits"));
+}
+
 TEST(help_lists_everything_and_starts_nothing)
 {
     EXPECT_RC(1, read_line("--workers nonsense --help"));

@@ -968,3 +968,46 @@ TEST(run_returns_what_the_main_task_returned)
     EXPECT_RC(-EINVAL,
               weir__core_run(&(weir_run_options){.backend = "abacus"}, return_seven, NULL, false));
 }
+
+/* --- scopes together -------------------------------------------------------------------------- */
+
+/* Three attempts that hang, each with a limit, all under one. Returns what ended it. */
+static int attempt_three_times(int64_t begun_at_ms[3], int *count)
+{
+    int rc = 0;
+    for (*count = 0; *count < 3;) {
+        begun_at_ms[(*count)++] = ms();
+        WEIR_TIMEOUT(rc, 100 * WEIR_MS)
+        {
+            rc = op();
+        }
+        if (rc != -ETIME)
+            break;
+    }
+    return rc;
+}
+
+TASK_TEST(attempts_with_limits_of_their_own_end_with_the_one_around_them) /* C7, C12, case 289 */
+{
+    int64_t begun_at_ms[3];
+    int count, rc = 0;
+    EXPECT_EQ(0, ms());
+    WEIR_TIMEOUT(rc, 250 * WEIR_MS)
+    {
+        rc = attempt_three_times(begun_at_ms, &count);
+        EXPECT_RC(-ECANCELED, rc);
+    }
+    EXPECT_RC(-ETIME, rc);
+    EXPECT_EQ(250, ms());
+    EXPECT_EQ(3, count);
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(100 * i, begun_at_ms[i]);
+
+    weir_scope scope = {0}; /* a cancellation in between ends it at once */
+    REQUIRE_RC(0, weir_scope_enter(&scope));
+    weir_scope_cancel(&scope, "enough");
+    rc = attempt_three_times(begun_at_ms, &count);
+    EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&scope, rc));
+    EXPECT_EQ(1, count);
+    EXPECT_EQ(250, ms());
+}

@@ -238,7 +238,8 @@ IO_TEST(a_silent_server_hits_the_clients_own_limit) /* B4, F10 */
     close_server(&server);
 }
 
-IO_TEST(a_dripping_server_hits_the_total_limit) /* finding 3 */
+/* A limit of the client is -ETIMEDOUT: -ETIME is for scopes that the caller wrote. */
+IO_TEST(a_dripping_server_hits_the_total_limit) /* D5, case 287 */
 {
     struct server server = {
         .drip = true,
@@ -247,6 +248,26 @@ IO_TEST(a_dripping_server_hits_the_total_limit) /* finding 3 */
     open_server(&server, &(weir_http_client_options){.total_timeout_ns = 100 * WEIR_MS});
     weir_http_response *response;
     EXPECT_RC(-ETIMEDOUT, get(&server, &response));
+    close_server(&server);
+}
+
+IO_TEST(a_connection_whose_answer_was_not_read_to_its_end_is_never_used_again) /* O6, case 286 */
+{
+    struct server server = {.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ",
+                                        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"}};
+    open_server(&server, NULL);
+    int rc = 0;
+    weir_http_response *response;
+    WEIR_TIMEOUT(rc, 20 * WEIR_MS)
+    {
+        rc = get(&server, &response);
+    }
+    EXPECT_RC(-ETIME, rc);
+    expect_body(&server, 200, "b");
+    weir_http_client_stats stats;
+    weir_http_client_stats_get(server.client, &stats);
+    EXPECT_EQ(2, stats.connected);
+    EXPECT_EQ(0, stats.reused);
     close_server(&server);
 }
 

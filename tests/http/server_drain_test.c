@@ -125,7 +125,7 @@ IO_TEST(a_drain_lets_a_hundred_requests_end_and_a_silent_connection_does_not_hol
     service_close(&service);
 }
 
-IO_TEST(a_drain_closes_idle_connections_and_serves_a_request_that_was_under_way)
+IO_TEST(a_drain_closes_idle_connections_and_serves_a_request_that_was_under_way) /* W2, case 290 */
 {
     struct service service;
     struct client idle, busy;
@@ -150,7 +150,7 @@ IO_TEST(a_drain_closes_idle_connections_and_serves_a_request_that_was_under_way)
 }
 
 /* One that has been silent for long has no request under way: it does not wait for the grace. */
-IO_TEST(a_drain_closes_connections_that_have_been_silent_for_long_at_once)
+IO_TEST(a_drain_closes_connections_that_have_been_silent_for_long_at_once) /* W2, case 290 */
 {
     struct service service;
     struct client silent, recent;

@@ -592,6 +592,72 @@ IO_TEST(a_request_cannot_take_more_memory_than_its_limit)
     service_close(&service);
 }
 
+/* --- what a handler is part of ---------------------------------------------------------------- */
+
+static struct {
+    bool went_on, cleaned_up, finished_before, finished_after;
+    int shielded_rc;
+    weir_cancel_cause cause;
+} part;
+
+/* Commits what it has, whatever ends it. */
+static int work_and_clean_up(weir_request *request)
+{
+    int rc = weir_sleep(WEIR_HOUR);
+    weir_ignore(weir_cancelled_because(&part.cause), "then it stays empty");
+    weir_scope shield = {0};
+    int entered = weir_shield_enter(&shield, WEIR_MIN);
+    part.shielded_rc = weir_sleep(WEIR_MS);
+    part.cleaned_up = true;
+    rc = entered < 0 ? entered : weir_scope_leave(&shield, rc);
+    return rc < 0 ? rc : weir_respond_text(request, 200, "done");
+}
+
+static int work_until_the_client_has_finished(weir_request *request)
+{
+    part.finished_before = weir_request_client_finished(request);
+    for (int i = 0; i < 5000 && !weir_request_client_finished(request); i++) {
+        int rc = weir_sleep(WEIR_MS);
+        if (rc < 0)
+            return rc;
+    }
+    part.finished_after = weir_request_client_finished(request);
+    part.went_on = weir_sleep(WEIR_MS) == 0; /* nobody cancelled it */
+    return weir_respond_text(request, 200, "done");
+}
+
+static const weir_route part_routes[] = {
+    WEIR_GET("/limited", work_and_clean_up, .timeout_ns = 10 * WEIR_MS),
+    WEIR_GET("/cancelled", work_and_clean_up, .eof_cancels = true),
+    WEIR_GET("/goes-on", work_until_the_client_has_finished),
+    WEIR_GET("/nothing-202", say_nothing, .status = 202),
+    {0},
+};
+
+static bool open_part(struct service *service, struct client *client)
+{
+    memset(&part, 0, sizeof part);
+    memset(&heard, 0, sizeof heard);
+    return service_open(service, part_routes, &hearing) && client_open(client, service);
+}
+
+IO_TEST(a_limit_ends_one_handler_in_good_order_and_no_other) /* C7, G2, case 279 */
+{
+    struct service service;
+    struct client client, other;
+    REQUIRE(open_part(&service, &client));
+    REQUIRE(client_open(&other, &service));
+    client_send(&client, GET("/limited"));
+    EXPECT_EQ(202, client_ask(&other, GET("/nothing-202")).status);
+    EXPECT_EQ(503, client_answer(&client).status); /* 504 is for a limit inside of the handler */
+    EXPECT(part.cleaned_up);
+    EXPECT_RC(0, part.shielded_rc);
+    EXPECT_EQ(202, client_ask(&other, GET("/nothing-202")).status);
+    client_close(&client);
+    client_close(&other);
+    service_close(&service);
+}
+
 /* --- time ------------------------------------------------------------------------------------- */
 
 IO_TEST(a_handler_beyond_its_time_is_503_and_the_connection_stays)
@@ -687,6 +753,39 @@ IO_TEST(a_handler_is_cancelled_when_its_client_is_reset)
     service_close(&service);
 }
 
+IO_TEST(a_handler_goes_on_when_its_client_leaves_and_may_know_it) /* case 280 */
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_part(&service, &client));
+    client_send(&client, GET("/goes-on"));
+    wait_for_flight(&service, 1);
+    client_close(&client);
+    wait_for_access(1); /* one line */
+    EXPECT(!part.finished_before);
+    EXPECT(part.finished_after);
+    EXPECT(part.went_on);
+    EXPECT_EQ(0, heard.rc);
+    EXPECT_EQ(0, heard.failed_count);
+    service_close(&service);
+}
+
+IO_TEST(where_the_route_says_so_a_client_that_leaves_cancels_its_handler) /* C6, H2, case 281 */
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_part(&service, &client));
+    client_send(&client, GET("/cancelled"));
+    wait_for_flight(&service, 1);
+    client_close(&client);
+    wait_for_access(1);
+    EXPECT_EQ(WEIR_CANCEL_EXPLICIT, part.cause.kind);
+    EXPECT_STR("the client is gone", part.cause.reason);
+    EXPECT_RC(0, part.shielded_rc);
+    EXPECT(part.cleaned_up);
+    service_close(&service);
+}
+
 IO_TEST(a_route_may_count_the_end_of_input_as_the_end_of_its_client)
 {
     struct service service;
@@ -761,14 +860,37 @@ static int find_nothing(weir_request *request)
     return -ENOENT;
 }
 
+/* Beside the handler, something else runs for the sake of this request. */
+static int run_in_group(weir_request *request, weir_next *next)
+{
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    return rc < 0 ? rc : weir_group_close(group, weir_next_run(request, next));
+}
+
+static weir_filter_fn *const grouping_filters[] = {map_enoent, run_in_group, NULL};
 static weir_filter_fn *const server_filters[] = {outer_filter, NULL};
 static weir_filter_fn *const route_filters[] = {map_enoent, NULL};
 
 static const weir_route filtered_routes[] = {
     WEIR_GET("/find", find_nothing, .filters = route_filters),
+    WEIR_GET("/find-in-group", find_nothing, .filters = grouping_filters),
     WEIR_GET("/stop", find_nothing),
     {0},
 };
+
+IO_TEST(a_filter_that_opens_a_group_passes_the_handlers_code_on) /* G5, case 288 */
+{
+    struct service service;
+    struct client client;
+    REQUIRE(service_open(&service, filtered_routes, &hearing));
+    REQUIRE(client_open(&client, &service));
+    trail[0] = '\0';
+    EXPECT_EQ(404, client_ask(&client, GET("/find-in-group")).status);
+    EXPECT_STR("(h)", trail);
+    client_close(&client);
+    service_close(&service);
+}
 
 IO_TEST(filters_run_around_handlers_and_see_their_codes)
 {
