@@ -669,7 +669,8 @@ int weir_http_server_close(weir_http_server *server)
         return rc;
     weir_http_server_drain(server);
     server->closing = true;
-    weir_group_cancel(server->group, "the server closes");
+    if (server->group->scope.weir__effective == WEIR__LEVEL_NONE)
+        weir_group_cancel(server->group, "the server closes"); // else there is a better reason
     // Tasks answer their failures themselves; what the group says is that it was cancelled.
     weir_ignore(weir_group_close(server->group, 0), "as above");
     each_conn(&server->idle, weir__http_conn_drop);
