@@ -71,7 +71,8 @@ static void log_cause(const char *what, int rc)
 {
     weir_cancel_cause cause = {0};
     weir_ignore(weir_cancelled_because(&cause), "then it stays empty");
-    weir_log_info(what, WEIR_KV("rc", rc), WEIR_KV("shutdown", cause.kind == WEIR_CANCEL_SHUTDOWN));
+    weir_log_info(what, WEIR_KV("rc", rc),
+                  WEIR_KV("cause", cause.kind == WEIR_CANCEL_SHUTDOWN ? "shutdown" : "other"));
 }
 
 /* Work whose last step must not be cut. */
