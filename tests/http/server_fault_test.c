@@ -153,7 +153,8 @@ static bool open_service(struct service *service)
     if (rc == 0)
         rc = weir_listener_open(NULL, &service->listener);
     if (rc == 0)
-        rc = weir_http_server_open(service->router, NULL, &service->server);
+        rc = weir_http_server_open(service->router, &(weir_http_server_options){.edge = true},
+                                   &service->server);
     if (rc == 0)
         rc = weir_http_server_listen(service->server, service->listener);
     if (rc == 0)
