@@ -223,6 +223,8 @@ struct weir_loop {
     uint8_t folds_left; /* turns that may still begin in this one, see sched.c */
     int64_t turn_coarse_ns;
     int64_t looked_at_ns;      /* when the backend was asked last */
+    int64_t slept_at_ns;       /* when it was asked last with nothing else to do, if sleeps_timed */
+    bool sleeps_timed;         /* somebody wants to know how long news may have lain there */
     bool looks_are_dear;       /* asking costs a system call each time */
     struct weir__probe *probe; /* of a test, core/probe.h; NULL */
     uint32_t free_head;
@@ -329,6 +331,12 @@ static inline void weir__core_external_end(weir_loop *loop)
     loop->external_count--;
     loop->backend->wakes_expected--;
 }
+/*
+ * In a callback of the backend, on a loop with sleeps_timed: since when its news may have been
+ * there. A loop that was at work may have left it lying since it looked before; one that slept has
+ * it now.
+ */
+int64_t weir__core_news_since_ns(const weir_loop *loop);
 /* Called for every loop when it ends, after its last task (exec, file, net, http give back
  * caches). */
 void weir__core_at_loop_end(enum weir__local slot, void (*clear)(void *local));

@@ -29,7 +29,8 @@ enum {
     TASKS_MAX_DEFAULT = 1 << 20,
     TASKS_MAX_MOST = 1 << 24, /* what the index in a task's id can tell apart */
     STACK_BYTES_MOST = 16 * 1024 * 1024,
-    LOOK_EVERY_NS = 50000, /* epoll, while tasks are ready: how often the kernel is asked */
+    SLEPT_NS_MIN = 1000000, /* after less, what is found was there before */
+    LOOK_EVERY_NS = 50000,  /* epoll, while tasks are ready: how often the kernel is asked */
     DRAIN_TURNS_MAX = 1000,
 };
 
@@ -100,9 +101,19 @@ static bool clock_jumps(weir_loop *loop, int64_t wake_ns)
     return true;
 }
 
+int64_t weir__core_news_since_ns(const weir_loop *loop)
+{
+    if (!loop->asleep)
+        return loop->looked_at_ns;
+    int64_t now_ns = weir__base_now();
+    return now_ns - loop->slept_at_ns < SLEPT_NS_MIN ? loop->looked_at_ns : now_ns;
+}
+
 static void sleep_until_something(weir_loop *loop)
 {
     weir__stacks_trim(&loop->stacks);
+    if (loop->sleeps_timed)
+        loop->slept_at_ns = weir__base_now();
     int64_t wake_ns = next_wake_ns(loop);
     if (loop->probe != NULL && (loop->probe->by_hand || loop->probe->virtual_clock)) {
         if (time_stands_still(loop))

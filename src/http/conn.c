@@ -294,16 +294,9 @@ static int serve(void *arg)
     return 0;
 }
 
-/* Callbacks run while the loop looks for news. One that had something to do all the time may have
- * left it unread since it looked before; one that slept has it now. */
-static int64_t came_at_ns(const weir_loop *loop)
-{
-    return loop->asleep ? weir__base_now() : loop->looked_at_ns;
-}
-
 static void start(struct weir__http_conn *conn)
 {
-    conn->came_at_ns = came_at_ns(conn->server->loop);
+    conn->came_at_ns = weir__core_news_since_ns(conn->server->loop);
     int rc = weir__core_spawn(conn->server->group, "http request", serve, conn, NULL);
     if (rc == 0)
         set_state(conn, WEIR__HTTP_CONN_BUSY);

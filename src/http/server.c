@@ -388,6 +388,7 @@ int weir_http_server_open(const weir_router *router, const weir_http_server_opti
         goto free_server;
     server->shed.delay_max_ns = limits->queue_delay_max_ns;
     server->shed.sustain_ns = limits->queue_delay_sustain_ns;
+    server->loop->sleeps_timed |= limits->queue_delay_max_ns != WEIR_FOREVER;
     server->head_limits = (struct weir__http_head_limits){
         .line_bytes_max = limits->line_bytes_max,
         .fields_bytes_max = limits->head_bytes_max,

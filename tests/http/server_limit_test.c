@@ -49,7 +49,21 @@ static int block(weir_request *request)
 }
 #define OVERLOAD .queue_delay_max_ns = 10 * WEIR_MS, .queue_delay_sustain_ns = 1
 
+/* The same, and the next client speaks meanwhile. */
+enum { CHAIN = 20 };
+static int chain_fds[CHAIN + 1];
+static int chain_next;
+
+static int block_and_pass_on(weir_request *request)
+{
+    static const char next[] = GET("/chain");
+    usleep(12000);
+    EXPECT_EQ((ssize_t)sizeof next - 1, write(chain_fds[chain_next++], next, sizeof next - 1));
+    return weir_respond_text(request, 200, "passed on");
+}
+
 static const weir_route routes[] = {
+    WEIR_GET("/chain", block_and_pass_on),
     WEIR_GET("/block", block),
     WEIR_GET("/block-low", block, .priority = WEIR_PRIORITY_LOW),
     WEIR_GET("/probe", hello, .probe = true),
@@ -399,6 +413,33 @@ IO_TEST(requests_that_wait_too_long_for_their_turn_are_503_and_probes_are_not)
     weir_http_server_stats_get(service.server, &stats);
     EXPECT(!stats.shedding);
     for (int i = 0; i < WAITING; i++)
+        client_close(&clients[i]);
+    service_close(&service);
+}
+
+/* Between two handlers nothing is ready, and the loop asks for news as if it slept; but those that
+ * it finds have waited for as long as it was busy. */
+IO_TEST(what_came_while_a_handler_held_the_loop_has_waited_since_then)
+{
+    struct service service;
+    static struct client clients[CHAIN + 1];
+    weir_http_server_options options = {.limits = {OVERLOAD}};
+    REQUIRE(service_open(&service, routes, &options));
+    for (int i = 0; i <= CHAIN; i++) {
+        int ends[2];
+        REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+        EXPECT_RC(0, weir_http_server_adopt(service.server, ends[0]));
+        EXPECT(client_take(&clients[i], ends[1]));
+        chain_fds[i] = ends[1];
+    }
+    let_run(2);
+    chain_next = 1;
+    client_send(&clients[0], GET("/chain"));
+    int status = 200;
+    for (int i = 0; i < CHAIN && status == 200; i++)
+        status = client_answer(&clients[i]).status;
+    EXPECT_EQ(503, status); // the third, unless this process was held up itself
+    for (int i = 0; i <= CHAIN; i++)
         client_close(&clients[i]);
     service_close(&service);
 }
