@@ -215,13 +215,13 @@ TEST_ON_BOTH(work_that_blocks_is_told_with_its_route_and_delays_others_without_l
     REQUIRE(service_start(&service, &service_options,
                           ARGUMENTS("--backend", backend, "--workers", "1")));
     int fd = client_connect(&service);
-    client_send(fd, "GET /block?ms=300 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
-    service_log_until(&service, "block begins");
+    client_send(fd, "GET /spin?ms=400 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+    service_log_until(&service, "spin begins");
     EXPECT_STR("hello\n", body_of(client_ask(&service, "GET /hello")));
-    EXPECT_STR("block\n", body_of(client_read_all(fd)));
+    EXPECT_STR("spin\n", body_of(client_read_all(fd)));
     service_end(&service, 0);
     EXPECT_CONTAINS("W104", service.log);
-    EXPECT_CONTAINS("by GET /block #", service.log);
+    EXPECT_CONTAINS("by GET /spin #", service.log);
 }
 
 static int fail_on_second(weir_app_worker *worker)

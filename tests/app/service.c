@@ -110,6 +110,17 @@ static int block(weir_request *request)
     return weir_respond_text(request, 200, "block\n");
 }
 
+/* The same by the CPU's clock: on a busy machine it takes longer, and it is the task's own
+ * doing. */
+static int spin(weir_request *request)
+{
+    weir_log_info("spin begins");
+    int64_t until_ns = weir__base_cpu_now() + WEIR_QUERY(request, wish)->ms * WEIR_MS;
+    while (weir__base_cpu_now() < until_ns)
+        ;
+    return weir_respond_text(request, 200, "spin\n");
+}
+
 static int fail(weir_request *request)
 {
     (void)request;
@@ -228,6 +239,7 @@ static const weir_route routes[] = {
     WEIR_GET("/slow", slow, WISH),
     WEIR_GET("/stubborn", stubborn, WISH),
     WEIR_GET("/block", block, WISH),
+    WEIR_GET("/spin", spin, WISH),
     WEIR_GET("/fail", fail),
     WEIR_GET("/commit", commit),
     WEIR_GET("/flood", flood),
