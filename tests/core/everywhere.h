@@ -46,4 +46,13 @@ static inline void fail_everywhere(weir_task_fn *fn)
     EXPECT(fault_loop_from(WEIR__FAULT_ALLOC, -ENOMEM, run_it, &fn) > 0);
 }
 
+/* Outside tasks: each turn's ready tasks in orders drawn from seeds. */
+static inline void run_in_many_orders(weir_task_fn *fn)
+{
+    for (uint64_t seed = 1; seed <= 200 && !test_failed(); seed++) {
+        weir_run_options options = {.backend = "sim", .shuffle_seed = seed};
+        EXPECT_RC(0, weir__core_run(&options, fn, NULL, false));
+    }
+}
+
 #endif

@@ -270,3 +270,8 @@ TEST(services_are_stopped_wherever_memory_runs_out) /* G9, case 294 */
 {
     fail_everywhere(program);
 }
+
+TEST(services_are_stopped_last_in_any_order) /* G9, Q4 */
+{
+    run_in_many_orders(program);
+}

@@ -404,3 +404,8 @@ TEST(a_start_ends_cleanly_wherever_memory_runs_out) /* G11, case 294 */
 {
     fail_everywhere(program);
 }
+
+TEST(a_start_ends_well_in_any_order) /* G11, Q4 */
+{
+    run_in_many_orders(program);
+}

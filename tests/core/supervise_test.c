@@ -562,3 +562,18 @@ TEST(a_supervised_group_ends_cleanly_wherever_memory_runs_out) /* P6, case 294 *
 {
     fail_everywhere(program_of_all);
 }
+
+static int programs_of_all_kinds(void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    for (weir_strategy strategy = WEIR_ONE_FOR_ONE; strategy <= WEIR_REST_FOR_ONE && rc == 0;
+         strategy++)
+        rc = program(&strategy);
+    return rc;
+}
+
+TEST(a_supervised_group_ends_cleanly_in_any_order) /* P6, Q4 */
+{
+    run_in_many_orders(programs_of_all_kinds);
+}
