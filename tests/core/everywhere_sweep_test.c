@@ -343,3 +343,36 @@ TEST(locals_are_destroyed_once_everywhere) /* R5, I5 */
 {
     everywhere_simulated("locals", (struct everywhere){inherit_locals, NULL, books_are_level, 6});
 }
+
+/* --- starting --------------------------------------------------------------------------------- */
+
+static int be_ready(void *arg)
+{
+    int rc = work(FOR_MS(1));
+    if (rc == 0)
+        rc = weir_started(&books);
+    return rc < 0 ? rc : work(arg);
+}
+
+static int start_some(void *arg)
+{
+    (void)arg;
+    open_books();
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < 2 && rc == 0; i++) {
+        void *value = NULL;
+        rc = weir_start(group, be_ready, FOR_MS(i), &value);
+        WEIR_TEST_EXPECT(value == (rc == 0 ? &books : NULL));
+    }
+    if (rc == -ESHUTDOWN)
+        rc = weir_check();
+    return weir_group_close(group, rc);
+}
+
+TEST(tasks_that_say_when_they_are_ready_everywhere) /* G11 */
+{
+    everywhere_simulated("start", (struct everywhere){start_some, NULL, books_are_level, 8});
+}
