@@ -196,8 +196,11 @@ static int run_task(void *arg)
 
 static int spawn(int group, int task, const struct statement *s)
 {
-    weir_spawn_options options = {
-        .nowait = s->nowait, .keep = s->keep, .handled = s->handled, .cleanup_ns = s->cleanup_ns};
+    weir_spawn_options options = {.nowait = s->nowait,
+                                  .service = s->service,
+                                  .keep = s->keep,
+                                  .handled = s->handled,
+                                  .cleanup_ns = s->cleanup_ns};
     return weir_spawn_with(core.groups[group], &options, run_task, (void *)(intptr_t)task,
                            &core.tasks[task]);
 }

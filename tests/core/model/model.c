@@ -43,6 +43,8 @@ struct group {
     int promised;                           /* places given to spawners who are on their way */
     int cancelled_count;
     bool owner_waits;
+    bool shut;            /* the services are being stopped: nobody comes in */
+    int stopping;         /* the service whose turn it is, or NONE */
     bool body_refused;    /* its owner could not spawn into it any more */
     int to_come;          /* that the body will still spawn; NONE: nobody knows */
     struct calls *calls;  /* of a gather or race */
@@ -82,7 +84,7 @@ struct task {
     int said_code, said_by; /* by weir_fail() */
     int last_set;           /* of the group it closed last, when nobody took it; or NONE */
     /* what is known of it beyond its end */
-    bool kept, handled;
+    bool kept, handled, service;
     struct outcome_note outcome;
     bool was_cancelled;
     bool outcome_given;
@@ -681,6 +683,7 @@ static int open_group(int at, const struct statement *s)
     model.groups[at].owner = model.current;
     model.groups[at].options = s;
     model.groups[at].to_come = NONE;
+    model.groups[at].stopping = NONE;
     model.sets[at] = (struct set){0};
     model.scopes[at].is_group = true;
     model.scopes[at].is_timeout = s->ns != 0;
@@ -692,7 +695,7 @@ static int open_group(int at, const struct statement *s)
 static int may_spawn(int at)
 {
     struct group *group = &model.groups[at];
-    if (!group->joined && !is_cancelled(at))
+    if (!group->joined && !group->shut && !is_cancelled(at))
         return 0;
     group->body_refused |= !group->joined && group->owner == model.current;
     return -ESHUTDOWN;
@@ -714,11 +717,34 @@ static void offer_place(struct group *group)
     wake(task, 0);
 }
 
+static int normal_count(const struct group *group)
+{
+    int count = 0;
+    for (int i = 0; i < group->member_count; i++)
+        count += !model.tasks[group->members[i]].service;
+    return count;
+}
+
+/* G9: the service that was started last; its shield is lifted. */
+static void stop_next_service(struct group *group)
+{
+    if (group->stopping != NONE)
+        return;
+    group->shut = true;
+    group->stopping = group->members[group->member_count - 1];
+    model.scopes[group->stopping].is_shield = false;
+    cancel_because(group->stopping, WEIR_CANCEL_JOIN_POLICY, model.current, NONE);
+}
+
 /* The last has left and nobody is on the way in: the owner goes on, and nobody comes in. */
 static bool settle(struct group *group)
 {
-    if (!group->owner_waits || group->member_count > 0 || group->promised > 0)
+    if (!group->owner_waits || normal_count(group) > 0 || group->promised > 0)
         return false;
+    if (group->member_count > 0) {
+        stop_next_service(group);
+        return false;
+    }
     group->owner_waits = false;
     group->joined = true;
     wake(group->owner, 0);
@@ -801,6 +827,7 @@ static int spawn(int at, int task, const struct statement *s)
     add_task(at, task);
     model.tasks[task].kept = s->keep || s->handled;
     model.tasks[task].handled = s->handled;
+    model.tasks[task].service = model.scopes[task].is_shield = s->service;
     model.tasks[task].cleanup_ns = s->cleanup_ns;
     return 0;
 }
@@ -943,7 +970,7 @@ static bool out_of_reach(const struct group *group, int live_count)
            group->success_count + live_count + group->promised + group->to_come < wanted(group);
 }
 
-static void judge_goal(int at, weir_outcome_kind kind, bool alone)
+static void judge_goal(int at, weir_outcome_kind kind, bool alone, bool service)
 {
     struct group *group = &model.groups[at];
     if (group->goal != OPEN)
@@ -955,7 +982,7 @@ static void judge_goal(int at, weir_outcome_kind kind, bool alone)
         decide(at, WON);
     else if (first_done && (kind == WEIR_OUTCOME_FAILED || alone))
         decide(at, LOST);
-    else if (out_of_reach(group, group->member_count - 1)) /* it is still among them */
+    else if (out_of_reach(group, normal_count(group) - !service)) /* it is still among them */
         decide(at, LOST);
 }
 
@@ -1119,13 +1146,15 @@ static void judge_member(int at, weir_outcome_kind kind, int rc)
         model.sets[task->group].failures[first_own].outcome = true;
     if (group->goal == WON)
         group->first_code = first_code;
-    if (kind == WEIR_OUTCOME_CANCELLED) {
+    if (kind == WEIR_OUTCOME_CANCELLED && !task->service) { /* G9 */
         alone = !is_cancelled(task->group);
         group->cancelled_alone |= alone;
         group->cancelled_count += !alone && group->goal == OPEN;
     }
+    if (has_goal(group) && task->service && !failed)
+        return;
     if (has_goal(group))
-        judge_goal(task->group, kind, alone);
+        judge_goal(task->group, kind, alone, task->service);
     else if (fails_group && group->options->policy == WEIR_FAIL_FAST)
         cancel_because(task->group, WEIR_CANCEL_SIBLING_FAILED, at, NONE);
 }
@@ -1191,6 +1220,8 @@ static void end_task(int at, int rc)
     model.scopes[at].active = false;
     model.scopes[at].was_left = true;
     list_remove(group->members, &group->member_count, at);
+    if (group->stopping == at)
+        group->stopping = NONE;
     task->state = DONE;
     if (task->kept)
         group->kept[group->kept_count++] = at;
@@ -1253,7 +1284,7 @@ static void body_done(int at, int rc)
     if (group->goal != OPEN)
         return;
     group->cancelled_count += rc == -ECANCELED;
-    if (out_of_reach(group, group->member_count))
+    if (out_of_reach(group, normal_count(group)))
         decide(at, LOST);
 }
 
@@ -1293,6 +1324,7 @@ static int close_group(int at, int rc, struct failure_notes *out_notes)
         completed_at_once();
     } else {
         group->owner_waits = true;
+        settle(group); /* maybe only services are left */
         if (first_unstarted(group) != NONE)
             model.handover = first_unstarted(group);
         self()->aborts = 0;
@@ -1536,7 +1568,7 @@ static int run(const struct program *program, int (*body)(int self), struct repo
     model.shuffle = program->shuffle_seed;
     model.now_ns = model.began_ns = 1 * WEIR_SEC;
     model.current = model.handover = NONE;
-    model.groups[ROOT] = (struct group){.owner = NONE, .options = &root_options};
+    model.groups[ROOT] = (struct group){.owner = NONE, .options = &root_options, .stopping = NONE};
     model.scopes[ROOT] = (struct scope){
         .active = true, .parent = NONE, .task = NONE, .is_group = true, .deadline_ns = WEIR_NEVER};
     add_task(ROOT, 0);

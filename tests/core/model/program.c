@@ -142,6 +142,7 @@ static void draw_fields(struct drawing *d, struct statement *s)
         s->nowait = one_in(d, 5);
         s->keep = one_in(d, 3);
         s->handled = one_in(d, 8);
+        s->service = one_in(d, 8);
         s->cleanup_ns = one_in(d, 4) ? (one_in(d, 3) ? WEIR_FOREVER : draw_limit(d)) : 0;
         break;
     case SET_DEADLINE:
@@ -331,8 +332,8 @@ static void print_statement(const struct statement *s, int at)
         printf(" running_max=%d", s->running_max);
     if (s->quorum != 0)
         printf(" quorum=%d", s->quorum);
-    printf("%s%s%s%s%s%s%s\n", s->nowait ? " nowait" : "", s->keep ? " keep" : "",
-           s->handled ? " handled" : "", policies[s->policy],
+    printf("%s%s%s%s%s%s%s%s\n", s->nowait ? " nowait" : "", s->keep ? " keep" : "",
+           s->handled ? " handled" : "", s->service ? " service" : "", policies[s->policy],
            s->primary_only ? " primary_only" : "", s->takes_failures ? " takes_failures" : "",
            s->carry_on ? " carry_on" : "");
 }
@@ -383,8 +384,9 @@ static bool stop_at_errors(struct statement *s)
 static bool plain_options(struct statement *s)
 {
     bool changes = s->nowait || s->keep || s->handled || s->primary_only || s->takes_failures ||
-                   s->cleanup_ns != 0;
+                   s->cleanup_ns != 0 || s->service;
     s->cleanup_ns = 0;
+    s->service = false;
     s->nowait = s->keep = s->handled = s->primary_only = s->takes_failures = false;
     return changes;
 }

@@ -51,16 +51,16 @@ enum verb {
 };
 
 struct statement {
-    uint8_t verb;        /* enum verb */
-    bool carry_on;       /* after a negative code the block goes on */
-    bool nowait;         /* SPAWN */
-    bool keep, handled;  /* SPAWN */
-    uint8_t policy;      /* GROUP: weir_policy */
-    uint8_t quorum;      /* GROUP */
-    bool primary_only;   /* GROUP */
-    bool takes_failures; /* GROUP: closed with weir_group_close_failures() */
-    uint8_t running_max; /* GROUP: 0 is none */
-    uint8_t count;       /* BURN, SPIN */
+    uint8_t verb;                /* enum verb */
+    bool carry_on;               /* after a negative code the block goes on */
+    bool nowait;                 /* SPAWN */
+    bool keep, handled, service; /* SPAWN */
+    uint8_t policy;              /* GROUP: weir_policy */
+    uint8_t quorum;              /* GROUP */
+    bool primary_only;           /* GROUP */
+    bool takes_failures;         /* GROUP: closed with weir_group_close_failures() */
+    uint8_t running_max;         /* GROUP: 0 is none */
+    uint8_t count;               /* BURN, SPIN */
     int16_t code;
     int16_t target; /* a statement, or NONE */
     int16_t body;   /* the first statement of it, or NONE */
