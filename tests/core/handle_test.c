@@ -742,6 +742,19 @@ TASK_TEST(a_handled_failure_takes_its_causes_along) /* P8, F4, F6 */
     EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]); /* one tree, of the one nobody asked for */
 }
 
+TASK_TEST(a_handled_failure_is_an_end_all_the_same_where_ends_decide) /* P4, P8 */
+{
+    count_findings();
+    weir_group *group = open_group(&(weir_group_options){.policy = WEIR_FIRST_DONE});
+    weir_task_id id = spawn(group, &handled, fail_with_words, NULL);
+    EXPECT_RC(0, WEIR_SPAWN(group, op_for, .duration_ms = 5));
+    weir_outcome outcome;
+    int rc = weir_task_wait(id, &outcome);
+    EXPECT_RC(-ECANCELED, rc); /* it decided the group, the owner's waiting included */
+    EXPECT_RC(-ECHILD, weir_group_close(group, rc));
+    EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]); /* nobody got the outcome */
+}
+
 TASK_TEST(a_kept_failure_still_fails_its_group) /* P1 */
 {
     weir_group *group = open_group(NULL);

@@ -357,3 +357,27 @@ TASK_TEST(a_shuffled_order_gives_each_outcome_once) /* G13, Q4 */
         EXPECT_RC(0, weir_group_close(group, 0));
     }
 }
+
+static int serve(void *arg)
+{
+    int rc = op();
+    ++*(int *)arg;
+    return rc;
+}
+
+TASK_TEST(a_service_is_not_waited_for_as_the_next) /* G9, G13 */
+{
+    int served = 0;
+    weir_group *group = open_group(&keeping);
+    EXPECT_RC(0,
+              weir_spawn_with(group, &(weir_spawn_options){.service = true}, serve, &served, NULL));
+    EXPECT_RC(0, WEIR_SPAWN(group, produce, .after_ms = 10, .rc = 3));
+    weir_outcome outcome;
+    EXPECT_RC(0, weir_group_next(group, &outcome));
+    EXPECT_EQ(3, outcome.rc);
+    EXPECT_RC(-ENOENT, weir_group_next(group, &outcome));
+    EXPECT_EQ(0, served); /* it was not stopped by that */
+    EXPECT_RC(0, weir_spawn(group, just_return, JUST(0)));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_EQ(1, served);
+}

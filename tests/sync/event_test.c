@@ -124,3 +124,36 @@ TEST(an_event_can_only_be_waited_for_by_a_task)
     weir_event event = {0};
     EXPECT_RC(-EPERM, weir_event_wait(&event));
 }
+
+static int use_locks_in_callback(weir_task_id task, const weir_outcome *outcome, void *arg)
+{
+    (void)task, (void)outcome;
+    weir_mutex mutex = {0};
+    weir_semaphore semaphore = {0};
+    weir_event unset = {0};
+    EXPECT_RC(-EPERM, weir_event_wait(&unset));
+    EXPECT_RC(-EPERM, weir_mutex_lock(&mutex));
+    EXPECT_RC(-EPERM, weir_mutex_try_lock(&mutex));
+    EXPECT_RC(-EPERM, weir_semaphore_acquire(&semaphore, 1));
+    weir_event_set(arg);
+    return 0;
+}
+
+TASK_TEST(a_callback_sets_an_event_and_waits_for_none) // K1, K2, case 217
+{
+    weir_event event = {0};
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    struct waiting waiting = {.event = &event};
+    spawn(group, wait_for_it, &waiting);
+    weir_event never = {0};
+    struct waiting cancelled = {.event = &never};
+    weir_task_id id = spawn(group, wait_for_it, &cancelled);
+    EXPECT_RC(0, weir_task_on_done(id, use_locks_in_callback, &event, NULL));
+    settle();
+    EXPECT(!waiting.ended);
+    EXPECT_RC(0, weir_task_cancel(id, "test"));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT(waiting.ended);
+    EXPECT_RC(0, waiting.rc);
+}
