@@ -396,7 +396,7 @@ ON_BOTH(poll_says_that_a_regular_file_is_always_ready)
 
 /* --- cancelling ------------------------------------------------------------------------------- */
 
-ON_BOTH(a_cancelled_recv_ends_once_and_takes_nothing)
+ON_BOTH(a_cancelled_recv_ends_once_and_takes_nothing) /* O3, I3, I9, case 185 */
 {
     int fds[2];
     stream_pair(fds);
@@ -430,7 +430,7 @@ ON_BOTH(a_cancel_before_the_kernel_has_seen_the_operation_ends_it_too)
     close_fd(fds[1]);
 }
 
-ON_BOTH(a_cancel_after_the_end_does_nothing)
+ON_BOTH(a_cancel_after_the_end_does_nothing) /* O4, case 186 */
 {
     int fds[2];
     stream_pair(fds);
@@ -481,7 +481,7 @@ static void *send_numbers(void *arg)
 }
 
 /* B5: the result wins over the cancel; what a cancelled receive took is never lost. */
-ON_BOTH(twenty_thousand_racing_cancels_lose_no_byte)
+ON_BOTH(twenty_thousand_racing_cancels_lose_no_byte) /* O4, O5, cases 186 and 192 */
 {
     enum { ROUNDS = 20000, NUMBERS = 10000 };
     int fds[2];
@@ -533,7 +533,7 @@ ON_BOTH(twenty_thousand_racing_cancels_lose_no_byte)
 /*
  * O5: a descriptor that comes although its accept was cancelled is handed over, and so not leaked.
  */
-ON_BOTH(accepts_that_race_with_their_cancel_leak_no_descriptor)
+ON_BOTH(accepts_that_race_with_their_cancel_leak_no_descriptor) /* O5, I4, case 190 */
 {
     struct sockaddr_in address;
     int listener = tcp_listener(&address, 64);
@@ -567,7 +567,7 @@ ON_BOTH(accepts_that_race_with_their_cancel_leak_no_descriptor)
     close_fd(listener);
 }
 
-ON_BOTH(five_thousand_operations_and_their_cancels_fit_any_queue)
+ON_BOTH(five_thousand_operations_and_their_cancels_fit_any_queue) /* I3, case 198 */
 {
     enum { COUNT = 5000 };
     int fds[2];
@@ -655,7 +655,7 @@ ON_BOTH(a_fault_completes_the_operation_in_the_next_turn)
 }
 
 /* N1: a kernel that says ECANCELED to somebody who did not ask has had an accident. */
-ON_BOTH(a_cancelled_that_nobody_asked_for_is_an_io_error)
+ON_BOTH(a_cancelled_that_nobody_asked_for_is_an_io_error) /* N1, I8, case 194 */
 {
     int fds[2];
     stream_pair(fds);

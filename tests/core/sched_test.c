@@ -297,7 +297,7 @@ static int deadline_and_result_in_one_turn(void *arg)
     return 0;
 }
 
-TEST(a_result_beats_a_deadline_of_the_same_turn_in_any_order) /* O10, O4, cases 93, 160 */
+TEST(a_result_beats_a_deadline_of_the_same_turn_in_any_order) /* O10, O4, case 93 */
 {
     under_all_seeds(deadline_and_result_in_one_turn);
 }

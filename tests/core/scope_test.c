@@ -220,7 +220,7 @@ static int hard_in_scope(struct hard_in_scope *a)
     return 0;
 }
 
-TASK_TEST(an_operation_that_cannot_be_aborted_is_waited_for) /* T3, O3, O7, cases 71 and 72 */
+TASK_TEST(an_operation_that_cannot_be_aborted_is_waited_for) /* T3, O3, O7, cases 71, 72 and 187 */
 {
     ms();
     weir_scope scope = {0};
@@ -640,6 +640,33 @@ TASK_TEST(a_shield_hides_outer_cancellation_until_it_is_left) /* H2, H5, cases 1
     EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&outer, -ECANCELED));
 }
 
+TASK_TEST(what_is_a_shield_is_said_when_it_is_entered_and_stays) /* C10 */
+{
+    weir_scope outer = {0}, shield = {0}, plain = {0};
+    EXPECT_RC(0, weir_scope_enter(&outer));
+    EXPECT_RC(0, weir_shield_enter(&shield, WEIR_SEC));
+    weir_scope_set_deadline(&shield, weir_now() + 2 * WEIR_SEC); /* its budget may be moved */
+    EXPECT_RC(0, weir_scope_enter(&plain));
+    weir_scope_cancel(&outer, NULL);
+    EXPECT_RC(0, weir_yield()); /* what was entered inside is covered as well */
+    EXPECT_RC(0, weir_scope_leave(&plain, 0));
+    EXPECT_RC(0, weir_yield());
+    EXPECT_RC(0, weir_scope_leave(&shield, 0));
+    EXPECT_RC(-ECANCELED, weir_yield());
+    EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&outer, -ECANCELED));
+}
+
+TASK_TEST(a_duration_counts_from_where_the_scope_is_entered) /* D1, case 104 */
+{
+    ms();
+    weir_scope scope = {0}; /* made at 0 */
+    EXPECT_RC(0, weir_sleep(30 * WEIR_MS));
+    EXPECT_RC(0, weir_timeout_enter(&scope, 50 * WEIR_MS));
+    int rc = op();
+    EXPECT_EQ(80, ms());
+    EXPECT_RC(-ETIME, weir_scope_leave(&scope, rc));
+}
+
 TASK_TEST(a_shields_budget_ends_it) /* H1, case 116 */
 {
     ms();
@@ -837,7 +864,7 @@ static int cancel_self_and_succeed(void *arg)
     return weir_task_cancel(weir_task_self(), "at the end");
 }
 
-TASK_TEST(a_task_that_cancels_itself_and_returns_well_is_ok) /* T6, case 73 */
+TASK_TEST(a_task_that_cancels_itself_and_returns_well_is_ok) /* T5, T6, case 73 */
 {
     weir_call call = {cancel_self_and_succeed, NULL};
     weir_outcome outcome;

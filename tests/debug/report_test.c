@@ -48,7 +48,7 @@ static int spawn_hog(void *arg)
     return rc < 0 ? rc : weir_group_close(group, WEIR_SPAWN(group, hog, .unused = 0));
 }
 
-TEST(a_step_that_holds_its_loop_is_named_while_it_does) /* Q6 */
+TEST(a_step_that_holds_its_loop_is_named_while_it_does) /* Q6, case 267 */
 {
     run_program(spawn_hog, &said);
     EXPECT_EQ(0, said.status);

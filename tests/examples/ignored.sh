@@ -1,6 +1,7 @@
 #!/bin/sh
 # A result that is ignored is a warning without any option, and an error with
 # -Werror=unused-result: examples/pitfalls/never_awaited.c, compiled with -DWRONG, shows two.
+# (Rule O11, case 268.)
 # usage: ignored.sh <compiler> <root of the project>
 compiler=$1
 root=$2

@@ -326,7 +326,7 @@ static int offload_and_be_cancelled(weir_pool *pool, struct held *held)
     return weir_group_close(group, 0);
 }
 
-IO_TEST(a_job_that_outlasts_the_budget_of_close_is_reported_and_left)
+IO_TEST(a_job_that_outlasts_the_budget_of_close_is_reported_and_left) /* X7, case 213 */
 {
     weir__core_observe(note_finding);
     struct gate gate;

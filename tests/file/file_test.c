@@ -445,7 +445,7 @@ TASK_TEST(an_open_that_is_cancelled_in_the_queue_opens_nothing)
     folder_remove(&folder);
 }
 
-TASK_TEST(a_file_that_is_closed_during_a_read_stays_open_until_its_end)
+TASK_TEST(a_file_that_is_closed_during_a_read_stays_open_until_its_end) /* O5, O8, case 195 */
 {
     struct folder folder = folder_make();
     put_file(folder_path(&folder, "other"), "something else", 14);
@@ -502,7 +502,7 @@ static int open_impatiently(void *arg)
     return 0;
 }
 
-IO_TEST(no_descriptor_is_lost_whatever_is_cancelled_when)
+IO_TEST(no_descriptor_is_lost_whatever_is_cancelled_when) /* O4, O5, case 162 */
 {
     struct races races = {.folder = folder_make(), .random = 7, .left_count = 4000};
     weir_group *group = open_group(WEIR_FAIL_FAST);

@@ -342,7 +342,7 @@ IO_TEST(a_connection_notices_a_dead_peer_and_does_not_wait_for_more_to_send)
 
 /* --- cancelling ------------------------------------------------------------------------------- */
 
-IO_TEST(a_cancelled_read_takes_nothing)
+IO_TEST(a_cancelled_read_takes_nothing) /* O6, case 188 */
 {
     int peer;
     weir_conn *conn = open_pair(NULL, &peer);
@@ -371,7 +371,26 @@ IO_TEST(a_cancelled_read_takes_nothing)
     weir_conn_close(conn);
 }
 
-IO_TEST(a_cancelled_write_says_exactly_how_far_it_came)
+IO_TEST(in_a_cancelled_scope_nothing_is_sent_and_closing_works) /* O1, O8, cases 54 and 196 */
+{
+    int peer;
+    weir_conn *conn = open_pair(NULL, &peer);
+    char data[100] = {0};
+    size_t written = 77;
+    weir_scope scope = {0};
+    EXPECT_RC(0, weir_scope_enter(&scope));
+    weir_scope_cancel(&scope, NULL);
+    int rc = weir_conn_write_all(conn, data, sizeof data, &written);
+    EXPECT_RC(-ECANCELED, rc);
+    EXPECT_EQ(0, written);
+    weir_conn_close(conn);
+    EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&scope, rc));
+    let_settle();
+    EXPECT_EQ(0, receive_all(peer)); /* no byte, and the end */
+    close(peer);
+}
+
+IO_TEST(a_cancelled_write_says_exactly_how_far_it_came) /* O5, O6, case 189 */
 {
     int peer;
     weir_conn *conn = open_pair(NULL, &peer);
@@ -441,7 +460,7 @@ static int write_much(void *arg)
     return 0;
 }
 
-IO_TEST(a_connection_closed_by_one_task_ends_the_waits_of_others)
+IO_TEST(a_connection_closed_by_one_task_ends_the_waits_of_others) /* N1, O8, case 195 */
 {
     int peer;
     weir_conn *conn = open_pair(NULL, &peer);

@@ -69,6 +69,14 @@ CASES = [
     ("format", {}, None),
     ("format", {"src/base/a.c": "int  a;\n"}, "src/base/a.c:1: clang-format would change"),
     ("format", {"src/base/a.c": "// " + 100 * "x" + "\n"}, "longer than 100 columns"),
+    ("rules", {}, None),
+    ("rules", {"tests/core/a_test.c": "/* O1 */\n"}, "no test names rule G5"),
+    ("rules", {"tests/core/a_test.c": "int G5; /* O1, cases 1 to 3 */\n"}, "no test names rule G5"),
+    ("rules", {"tests/core/a_test.c": "/* O1, G5, case 1 */\n"}, "case 2 has neither"),
+    ("rules", {"tests/core/a_test.c": "/* G4-G6, O1, cases 1\n * and 2 */\n"}, None),
+    ("rules", {"tests/core/a_test.c": "/* G5, O1, cases 1-3 */\n"}, "case 3 has a test and a reason"),
+    ("rules", {"tests/core/a_test.c": "/* G5, O1, cases 1, 2 and 9 */\n"}, "case 9 is not in the list"),
+    ("rules", {"tests/tidy/cases.txt": "all 1-3\n3 no.\n"}, "case 3 has no reason"),
     ("boundary", {}, None),
     ("boundary", {"src/core/a.c": "char *getenv(const char *);\nchar *f(void);\n"
                                   "char *f(void)\n{\n    return getenv(\"A\");\n}\n"},
@@ -110,6 +118,9 @@ def run(check, added):
                 write(root, name, file.read())
         write(root, "include/weir/thing.h", "#ifndef T\n#define T\n" + BASE + GOOD + "#endif\n")
         write(root, "src/base/b.c", "int weir_b;\n")
+        write(root, "docs/concurrency-rules.md", "**O1** Look.\n\n**G5** A failure beats.\n")
+        write(root, "tests/tidy/cases.txt", "all 1-3\n3  the clock of a test stands still.\n")
+        write(root, "tests/core/a_test.c", "/* O1, G5, cases 1 and 2 */\n")
         for path, text in added.items():
             write(root, path, BASE + text if check == "docs" else text)
         command = [sys.executable, os.path.join(HERE, check + ".py"), root]
