@@ -215,12 +215,12 @@ struct node {
 static int grow(void *arg)
 {
     struct node *node = arg;
-    struct node children[10];
-    weir_group *group;
     if (node->size == 1) {
         node->sum = node->number;
         return 0;
     }
+    struct node children[10];
+    weir_group *group;
     int rc = weir_group_open(&group, NULL);
     if (rc < 0)
         return rc;
