@@ -37,7 +37,7 @@ static int misnested(void)
     return weir_scope_leave(&outer, rc);
 }
 
-/* W204: a group that is never closed. */
+/* W204: a group that is never closed. Rule G12, case 269. */
 static int forgotten(void)
 {
     weir_group *group;

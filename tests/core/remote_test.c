@@ -289,7 +289,7 @@ static void one_scope(int round)
     EXPECT_RC(0, weir_check()); /* nothing reached what is around it */
 }
 
-IO_TEST(tokens_cancelled_from_threads_while_scopes_are_left_reach_no_other) /* X3, case 206 */
+IO_TEST(tokens_cancelled_from_threads_while_scopes_are_left_reach_no_other) /* C11, X3, case 206 */
 {
     shared.stop = false;
     struct weir__thread threads[CANCELLERS];
