@@ -107,7 +107,7 @@ typedef struct weir_race_options {
     weir_policy policy; /* WEIR_FIRST_SUCCESS (default), WEIR_FIRST_DONE or WEIR_QUORUM */
     size_t quorum;      /* of WEIR_QUORUM; 0: more than half */
     int64_t stagger_ns; /* from one start to the next, which comes earlier when the call before has
-                           failed; 0: all at once; WEIR_FOREVER: only after a failure */
+                           ended; 0: all at once; WEIR_FOREVER: one after another */
     const char *name;   /* kept, for reports; usually a literal; NULL: "race" */
 } weir_race_options;
 

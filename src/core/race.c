@@ -2,8 +2,8 @@
  * race.c - several calls of which one, or some, are enough; all at once, or one after another
  *
  * The group's policy decides (policy.c). What is here is the start of the calls: the owner is the
- * body, and pauses between two of them, until the time is up, the call before has come to nothing,
- * or the race is decided.
+ * body, and pauses between two of them, until the time is up, the call before has ended, or the
+ * race is decided.
  *
  * Runs on  the loop's own thread.
  * Holds    1. `paused` is the owner exactly while it is parked between two starts; whoever ends
@@ -70,8 +70,8 @@ static bool note_end(struct weir__calls *calls, weir_group *group, size_t positi
                    (group->policy == WEIR_FIRST_DONE && group->goal == WEIR__GOAL_LOST && ends_it);
     if (decided && race->decider == NOBODY)
         race->decider = (int64_t)position;
-    if (race->paused != NULL && position == race->latest && kind != WEIR_OUTCOME_OK)
-        end_pause(race, 0); /* P7 */
+    if (race->paused != NULL && position == race->latest && (kind != WEIR_OUTCOME_OK || !decided))
+        end_pause(race, 0); /* P7: whom the pause gave time needs none any more */
     return counts;
 }
 

@@ -1160,7 +1160,7 @@ static void judge_member(int at, weir_outcome_kind kind, int rc)
 }
 
 /* A call has ended. Its result is wanted unless others have won. P7:
- * the next one starts when this was the latest and has come to nothing. */
+ * the next one starts when this was the latest and has decided nothing. */
 static void note_call(const struct group *group, int at, weir_outcome_kind kind, int rc,
                       bool was_open, bool alone)
 {
@@ -1180,7 +1180,7 @@ static void note_call(const struct group *group, int at, weir_outcome_kind kind,
     bool decided = group->goal == WON || (first_done && (kind == WEIR_OUTCOME_FAILED || alone));
     if (has_goal(group) && was_open && decided)
         calls->winner = position;
-    if (calls->paused && at == calls->latest && kind != WEIR_OUTCOME_OK) {
+    if (calls->paused && at == calls->latest && (kind != WEIR_OUTCOME_OK || !decided)) {
         calls->paused = false;
         wake(group->owner, 0);
     }
@@ -1352,7 +1352,7 @@ static int close_group(int at, int rc, struct failure_notes *out_notes)
 
 /* --- gather and race -------------------------------------------------------------------------- */
 
-/* P7: until the time is up, the latest call has come to nothing, or the race is decided. */
+/* P7: until the time is up, the latest call has ended, or the race is decided. */
 static int pause_before_next(int at, int64_t stagger_ns)
 {
     int rc = checkpoint();
