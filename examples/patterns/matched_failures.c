@@ -37,10 +37,10 @@ static int store_all(const struct store *copies, size_t count)
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = WEIR_SPAWN(group, store, .name = copies[i].name, .rc = copies[i].rc);
     rc = weir_group_close(group, rc);
-    if (rc >= 0)
-        return rc;
 
     weir_failures *failures = weir_failures_take();
+    if (failures == NULL)
+        return rc; // all went well, or this was cut: then rc says so
     printf("%zu of %zu failed\n", weir_failures_count(failures), count);
     weir_failures_handle(failures, -EHOSTUNREACH, note_absent, NULL);
     return weir_failures_fail(failures); // what is left is what this function failed with

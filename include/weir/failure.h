@@ -15,10 +15,10 @@
 typedef enum weir_failure_origin {
     WEIR_FAILURE_CHILD,    /* a task of the group */
     WEIR_FAILURE_BODY,     /* the code between open and close */
-    WEIR_FAILURE_DEFER,    /* a deferred function of a task */
+    WEIR_FAILURE_DEFER,    /* a deferred function */
     WEIR_FAILURE_START,    /* a task that ended before it had started */
     WEIR_FAILURE_JOB,      /* work on an executor's thread, whose caller had left */
-    WEIR_FAILURE_CALLBACK, /* a callback that heard of a task's end */
+    WEIR_FAILURE_CALLBACK, /* a callback that heard of a task's end, or a supervisor's handler */
 } weir_failure_origin;
 
 /** One failure; read only. */
@@ -138,8 +138,10 @@ WEIR_API const weir_failure *weir_failures_match_fn(const weir_failures *failure
  * Take the failures of the group that this task closed last, if that failed. Without this call they
  * become the cause of what the task returns, or are reported.
  *
- *     int rc = weir_group_close(group, rc);
+ *     rc = weir_group_close(group, rc);
  *     weir_failures *failures = weir_failures_take();
+ *     if (failures == NULL)
+ *         return rc;                          // well, or cut: -ECANCELED, -ETIME
  *     weir_failures_handle(failures, -ENOENT, NULL, NULL);
  *     return weir_failures_fail(failures);
  *

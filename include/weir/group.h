@@ -76,17 +76,17 @@ typedef struct weir_group_options {
 
 /** How to start one task. Zero is the default of each field. */
 typedef struct weir_spawn_options {
-    const char *name; /* kept, for reports; usually a literal; NULL: the function's symbol */
-    bool nowait;      /* in a full group: -EAGAIN instead of waiting */
-    bool keep;        /* outcome and result can be asked for after its end, see weir/handle.h */
-    bool handled;     /* its failure stays with its record and fails nobody; it is kept */
-    bool service;     /* it serves the others: cancelled when they have ended, latest first */
+    const char *name;   /* kept, for reports; usually a literal; NULL: the function's symbol */
+    bool nowait;        /* in a full group: -EAGAIN instead of waiting */
+    bool keep;          /* outcome and result can be asked for after its end, see weir/handle.h */
+    bool handled;       /* its failure stays with its record and fails nobody; it is kept */
+    bool service;       /* it serves the others: cancelled when they have ended, latest first */
+    int64_t cleanup_ns; /* budget of its deferred functions; 0: 5 s; weir_defer() */
     /* In a group of WEIR_SUPERVISE. */
     weir_restart restart;   /* default WEIR_TRANSIENT */
     int64_t backoff_ns;     /* before the first restart, then twice as long each time; 0: 100 ms */
     int64_t backoff_max_ns; /* 0: 30 s; it begins again after a run as long as the period */
     int64_t stop_budget_ns; /* then what it goes on doing is forced; 0: 5 s */
-    int64_t cleanup_ns;     /* budget of its deferred functions; 0: 5 s; weir_defer() */
 } weir_spawn_options;
 
 /** A call for weir_gather() and weir_race(). */
@@ -168,12 +168,13 @@ WEIR_API WEIR_MUST_CHECK int weir_group_open(weir_group **out_group,
  *             WEIR_CAUGHT    (not negative) the group was cancelled by name
  *             -ECHILD        the goal of the policy was missed, since tasks were cancelled alone
  *             -EINVAL        the policy wants more tasks than there were
+ *             -EIO           rc was -ECANCELED although nothing here is cancelled (reported)
  *             -EDEADLK       called by a member of the group
- *             -EPERM         called by a task that did not open it
+ *             -EPERM         called by a task that did not open it, or in a function deferred in it
  *             -ESTALE        it was closed before (as far as can be seen)
  * Checkpoint  when a task of the group is still alive
  * Thread      the task that opened the group, and no other
- * Source      rules G2, G4, G5, G6, P1-P5
+ * Source      rules G2, G4, G5, G6, P1-P6
  */
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_group_close(weir_group *group, int rc);
 
@@ -229,6 +230,7 @@ WEIR_API size_t weir_group_count(const weir_group *group);
  *             -EAGAIN     the limit of live tasks is reached
  *             -ECANCELED  while waiting for a place in a full group, the caller was cancelled
  *             -EDEADLK    every member of the full group waits to spawn into it
+ *             -EINVAL     there is no group
  *             -EPERM      called from another loop or outside one
  * Checkpoint  when the group has running_max tasks
  * Thread      the group's loop
@@ -263,8 +265,9 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_spawn_with(weir_group *group,
  *
  * Until then it belongs to the caller: what cancels the caller cancels it, and the caller waits for
  * its end; its failure is returned here, and the group hears nothing of it. From then on it is a
- * task of the group like any other. If the group is cancelled meanwhile, it goes over all the same,
- * and is cancelled there. The group stays open while this waits.
+ * task of the group like any other; only WEIR_SUPERVISE does not start it again, since nobody waits
+ * for it any more. If the group is cancelled meanwhile, it goes over all the same, and is cancelled
+ * there. The group stays open while this waits.
  *
  * @param group      open; any task of its loop may start into it
  * @param fn         calls weir_started() once
@@ -276,7 +279,7 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_spawn_with(weir_group *group,
  *             -EPROTO      it ended without weir_started()
  *             -ECANCELED   the caller's scope is cancelled; the task has ended
  *             -ESHUTDOWN   the group is cancelled or has been joined
- *             -ENOMEM, -EAGAIN, -EDEADLK, -EPERM  as weir_spawn()
+ *             -ENOMEM, -EAGAIN, -EDEADLK, -EINVAL, -EPERM  as weir_spawn()
  * Checkpoint  always
  * Thread      the group's loop, in a task
  * Source      rule G11

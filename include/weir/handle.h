@@ -45,7 +45,7 @@ typedef struct weir_task_info {
     weir_task_state state;
     int64_t age_ns;           /* of the state: how long it has been waiting */
     const char *waits_for;    /* in words; NULL: it does not wait */
-    const void *wait_address; /* code that waits */
+    const void *wait_address; /* the code of weir that waits */
     bool cancel_requested;    /* also behind a shield */
     weir_cancel_cause cause;  /* of that */
 } weir_task_info;
@@ -57,8 +57,8 @@ WEIR_BEGIN_DECLS
  *
  * It stays the task's until somebody takes it: weir_task_take(), or gather, map and race, which put
  * it into the outcome. One that nobody takes is destroyed: at once when the task fails, is
- * cancelled or is not kept; else with the record. A result that was set before
- * is destroyed and replaced.
+ * cancelled or is not kept; else with the record. A result that was set before is destroyed and
+ * replaced.
  *
  * @param result   taken when this returns 0; NULL: none
  * @param destroy  releases it; NULL when there is nothing to release
@@ -124,7 +124,7 @@ WEIR_API WEIR_MUST_CHECK int weir_task_take(weir_task_id id, void **out_result);
  *             -EPERM   it belongs to another loop, or no loop runs here
  * Checkpoint  no
  * Thread      the task's loop
- * Source      rules R1, P8
+ * Source      rules R2, P8
  */
 WEIR_API WEIR_MUST_CHECK int weir_task_forget(weir_task_id id);
 
@@ -213,7 +213,7 @@ WEIR_API WEIR_MUST_CHECK int weir_task_describe(weir_task_id id, weir_task_info 
  * Errors      -ENOENT     no member is alive, and all outcomes were given out
  *             -ECANCELED  the caller's scope is cancelled, the group's included; nothing was given
  *                         out
- *             -EINVAL     the group was opened without keeps_outcomes
+ *             -EINVAL     the group was opened without keeps_outcomes, or there is none
  *             -EDEADLK    called by a member of the group
  *             -EPERM      called by a task that did not open it
  *             -ESTALE     the group was closed (as far as can be seen)

@@ -134,7 +134,8 @@ WEIR_API WEIR_MUST_CHECK int weir_shield_enter(weir_scope *scope, int64_t budget
  *             WEIR_CAUGHT  (not negative) this scope was cancelled by name and absorbed it
  *             -ECANCELED   an outer scope is cancelled too: go on unwinding
  *             -EIO         rc was -ECANCELED although nothing here is cancelled (reported)
- *             -EPERM       not entered by this task
+ *             -EPERM       not entered by this task, or called in a function deferred in it
+ *             others       what a function deferred in it failed with, after a body that did well
  * Checkpoint  when functions deferred in the scope wait; never cancelled
  * Thread      the task that entered it
  * Source      rules C7, C8, D6
