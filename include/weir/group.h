@@ -172,7 +172,7 @@ WEIR_API WEIR_MUST_CHECK int weir_group_open(weir_group **out_group,
  *             -EDEADLK       called by a member of the group
  *             -EPERM         called by a task that did not open it, or in a function deferred in it
  *             -ESTALE        it was closed before (as far as can be seen)
- * Checkpoint  when a task of the group is still alive
+ * Checkpoint  when a task of the group is still alive, or functions deferred in it wait
  * Thread      the task that opened the group, and no other
  * Source      rules G2, G4, G5, G6, P1-P6
  */
@@ -187,7 +187,7 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_group_close(weir_group *group,
  *                      failed. Written whatever is returned; those that a goal absorbed are in it
  *
  * Returns     as weir_group_close()
- * Checkpoint  when a task of the group is still alive
+ * Checkpoint  when a task of the group is still alive, or functions deferred in it wait
  * Thread      the task that opened the group, and no other
  * Source      rules F5, F6
  */

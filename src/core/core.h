@@ -74,7 +74,7 @@ struct weir__hot {
     uint16_t refused_count; /* checkpoints refused in a row: the swallow detector's count */
     int32_t result;         /* what its wait came to */
     const void *wait_object;
-    const void *wait_address; /* code that parked */
+    const void *wait_address; /* code that parked: weir's own, for weir_task_describe() */
     int64_t since_ns;         /* of the state */
     uint32_t generation;      /* odd while the slot holds a task */
     uint32_t step_count;      /* times it was switched to */
@@ -119,7 +119,6 @@ enum {
     WEIR__TASK_SITE = 1,    /* spawn_place is a weir_site */
     WEIR__TASK_STARTED = 2, /* its first step has begun */
     WEIR__TASK_SWALLOW_TOLD = 4,
-    WEIR__TASK_SCOPE_TOLD = 16,
     WEIR__TASK_SERVICE = 32, /* stopped last: core/service.c */
 };
 
@@ -276,7 +275,6 @@ struct weir_loop {
     uint64_t choice_state; /* who is chosen among equals */
     int deadlock_rc;
     bool forced;
-    bool stack_full_told;
     const void *forgotten_address; /* code that entered the scope a task returned with, or NULL */
 
     void *free_args[WEIR__ARG_CLASSES];
@@ -292,9 +290,7 @@ struct weir_loop {
 /* Slots of weir_loop.locals. A room that fills one gives a function to clear it at the loop's
  * end. */
 enum weir__local {
-    WEIR__LOCAL_FILE,
     WEIR__LOCAL_NET,
-    WEIR__LOCAL_HTTP,
     WEIR__LOCAL_APP,
     WEIR__LOCAL_EXEC,
 };
@@ -337,8 +333,7 @@ static inline void weir__core_external_end(weir_loop *loop)
  * it now.
  */
 int64_t weir__core_news_since_ns(const weir_loop *loop);
-/* Called for every loop when it ends, after its last task (exec, file, net, http give back
- * caches). */
+/* Called for every loop when it ends, after its last task: rooms above give back what they keep. */
 void weir__core_at_loop_end(enum weir__local slot, void (*clear)(void *local));
 /* Force: even shielded checkpoints of the loop's tasks return -ECANCELED (W4). */
 void weir__core_force(weir_loop *loop, const char *reason);

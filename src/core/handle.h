@@ -87,7 +87,7 @@ bool weir__handle_takes_failure(weir_task *task, int rc);
 void weir__handle_ended(weir_loop *loop, weir_task *task, weir_outcome_kind kind, int rc);
 /* It is no member any more: its record goes where it is kept, if it is. */
 void weir__handle_file(weir_task *task);
-/* Runs a destructor as what must not park; loop is NULL after the run. */
+/* Runs a destructor as what must not park; loop is NULL after the run, and on other threads. */
 void weir__result_destroy(weir_loop *loop, void *result, weir_destroy_fn *destroy);
 /* The group has been joined: its records go. */
 void weir__keeping_release(weir_loop *loop, weir_group *group);

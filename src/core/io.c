@@ -46,36 +46,6 @@ ssize_t weir__io_run(struct weir__op *op)
     return op->result;
 }
 
-ssize_t weir__io_recv(int fd, void *buffer, size_t size)
-{
-    struct weir__op op = {.kind = WEIR__OP_RECV, .fd = fd, .buffer = buffer, .size = size};
-    return weir__io_run(&op);
-}
-
-ssize_t weir__io_send(int fd, const void *data, size_t size)
-{
-    struct weir__op op = {
-        .kind = WEIR__OP_SEND, .fd = fd, .buffer = (void *)(uintptr_t)data, .size = size};
-    return weir__io_run(&op);
-}
-
-int weir__io_send_all(int fd, const void *data, size_t size, size_t *out_sent)
-{
-    size_t sent = 0;
-    int rc = 0;
-    while (sent < size) {
-        ssize_t n = weir__io_send(fd, (const char *)data + sent, size - sent);
-        if (n < 0) {
-            rc = (int)n;
-            break;
-        }
-        sent += (size_t)n;
-    }
-    if (out_sent != NULL)
-        *out_sent = sent;
-    return rc;
-}
-
 void weir__io_skip_sent(struct msghdr *message, size_t sent)
 {
     while (message->msg_iovlen > 0 && sent >= message->msg_iov->iov_len) {
@@ -89,46 +59,12 @@ void weir__io_skip_sent(struct msghdr *message, size_t sent)
     }
 }
 
-int weir__io_sendv_all(int fd, struct iovec *parts, int count, size_t *out_sent)
-{
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
-    size_t sent = 0;
-    int rc = 0;
-    weir__io_skip_sent(&message, 0);
-    while (message.msg_iovlen > 0) {
-        struct weir__op op = {.kind = WEIR__OP_SENDMSG, .fd = fd, .message = &message};
-        ssize_t n = weir__io_run(&op);
-        if (n < 0) {
-            rc = (int)n;
-            break;
-        }
-        sent += (size_t)n;
-        weir__io_skip_sent(&message, (size_t)n);
-    }
-    if (out_sent != NULL)
-        *out_sent = sent;
-    return rc;
-}
-
-int weir__io_accept(int fd, struct sockaddr *out_address, socklen_t *size)
-{
-    struct weir__op op = {
-        .kind = WEIR__OP_ACCEPT, .fd = fd, .address = out_address, .address_size = size};
-    return (int)weir__io_run(&op);
-}
-
 int weir__io_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
     struct weir__op op = {.kind = WEIR__OP_CONNECT,
                           .fd = fd,
                           .address = (struct sockaddr *)(uintptr_t)address,
                           .address_size = &size};
-    return (int)weir__io_run(&op);
-}
-
-int weir__io_poll(int fd, int events)
-{
-    struct weir__op op = {.kind = WEIR__OP_POLL, .fd = fd, .flags = events};
     return (int)weir__io_run(&op);
 }
 
@@ -241,25 +177,6 @@ int weir__stream_wait_more(struct weir__stream *stream, size_t known_bytes)
 int weir__stream_wait(struct weir__stream *stream)
 {
     return weir__stream_wait_more(stream, 0);
-}
-
-ssize_t weir__stream_read(struct weir__stream *stream, void *buffer, size_t size)
-{
-    int rc = weir__stream_wait(stream);
-    if (rc <= 0)
-        return rc;
-    size_t copied = 0;
-    while (copied < size) {
-        size_t there;
-        const char *data = weir__stream_peek(stream, &there);
-        if (data == NULL)
-            break;
-        size_t take = there < size - copied ? there : size - copied;
-        memcpy((char *)buffer + copied, data, take);
-        weir__stream_consume(stream, take);
-        copied += take;
-    }
-    return (ssize_t)copied;
 }
 
 /* --- sends without a task --------------------------------------------------------------------- */

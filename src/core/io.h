@@ -17,18 +17,9 @@
 /* Run one operation for the current task; op is zeroed but for its inputs. Returns its result. */
 ssize_t weir__io_run(struct weir__op *op) WEIR_MUST_CHECK;
 
-ssize_t weir__io_recv(int fd, void *buffer, size_t size) WEIR_MUST_CHECK;
-ssize_t weir__io_send(int fd, const void *data, size_t size) WEIR_MUST_CHECK; /* may be short */
-/* All of it; *out_sent is exact on every return (O6). 0 or a negative errno. */
-int weir__io_send_all(int fd, const void *data, size_t size, size_t *out_sent) WEIR_MUST_CHECK;
-int weir__io_sendv_all(int fd, struct iovec *parts, int count, size_t *out_sent) WEIR_MUST_CHECK;
 /* Not a checkpoint: moves a message behind what a short send took, and behind empty parts. */
 void weir__io_skip_sent(struct msghdr *message, size_t sent);
-/* A connected descriptor of the caller's; the result wins over a cancellation, so none leaks
- * (O5). */
-int weir__io_accept(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_MUST_CHECK;
 int weir__io_connect(int fd, const struct sockaddr *address, socklen_t size) WEIR_MUST_CHECK;
-int weir__io_poll(int fd, int events) WEIR_MUST_CHECK; /* the events that came */
 
 /* Not a checkpoint: asks an operation of another task to end, because what it works on is closed.
  * Unless a result was first, that task gets -EIO (it is not cancelled), and knows better. */
@@ -69,8 +60,6 @@ int weir__stream_wait(struct weir__stream *stream) WEIR_MUST_CHECK;
 /* Checkpoint: until something comes that was not there: more than `known_bytes` unread (1), 0,
  * error. */
 int weir__stream_wait_more(struct weir__stream *stream, size_t known_bytes) WEIR_MUST_CHECK;
-/* Checkpoint: bytes into the caller's buffer, at least one; 0 at the end. One copy. */
-ssize_t weir__stream_read(struct weir__stream *stream, void *buffer, size_t size) WEIR_MUST_CHECK;
 
 static inline const char *weir__stream_peek(struct weir__stream *stream, size_t *out_size)
 {

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "core/core.h"
+#include "core/handle.h"
 
 struct box {
     int refs; /* atomic */
@@ -34,25 +35,11 @@ static void hold(int *refs)
     __atomic_add_fetch(refs, 1, __ATOMIC_RELAXED);
 }
 
-/* Destructors run outside tasks: they cannot park. */
-static void destroy(const struct box *box)
-{
-    if (box->value == NULL || box->local->weir__destroy == NULL)
-        return;
-    weir_loop *loop = weir__loop;
-    weir_task *current = loop == NULL ? NULL : loop->current;
-    if (loop != NULL)
-        loop->current = NULL;
-    box->local->weir__destroy(box->value);
-    if (loop != NULL)
-        loop->current = current;
-}
-
 static void release_box(struct box *box)
 {
     if (!let_go(&box->refs))
         return;
-    destroy(box);
+    weir__result_destroy(weir__loop, box->value, box->local->weir__destroy);
     weir__base_free(box);
 }
 

@@ -39,7 +39,6 @@ struct weir_http_client {
     struct weir__list idle;
     struct weir__list waiters; /* struct place_waiter, first come first served */
     size_t places_taken;
-    size_t exchanges_open;
     struct weir__alarm sweep;
     struct weir__net_spare spare; /* idle connections give way to new ones of a listener */
     weir_http_client_stats stats;

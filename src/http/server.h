@@ -169,7 +169,6 @@ struct weir__http_request_state {
     bool chunked;     /* stream */
     bool sized;       /* stream of a known length */
     bool scope_entered;
-    bool timeout_is_routes; /* the route's own limit also holds for a stream */
     uint64_t stream_left;
     uint64_t bytes_out;
     int64_t written_at_ns; /* stream: for the heartbeat */

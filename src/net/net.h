@@ -104,10 +104,6 @@ static inline void weir__net_conn_consume(weir_conn *conn, size_t size)
 {
     weir__stream_consume(&conn->stream, size);
 }
-static inline size_t weir__net_conn_unread(const weir_conn *conn)
-{
-    return weir__stream_unread(&conn->stream);
-}
 /* Nothing came, and the peer has not gone as far as we know: fit to be used again. */
 static inline bool weir__net_conn_at_rest(const weir_conn *conn)
 {

@@ -63,12 +63,11 @@ struct weir__round {
     struct weir__test *test;
     struct weir__test_plan plan;
     weir_loop *loop;
-    weir_scope scope;   /* the body's */
-    bool running;       /* the body is */
-    bool failed;        /* it was said, found, or left open */
-    bool forced;        /* it did not end by itself */
-    bool cancel_wanted; /* with the results of this turn */
-    size_t settling;    /* tasks in weir_test_settle() */
+    weir_scope scope; /* the body's */
+    bool running;     /* the body is */
+    bool failed;      /* it was said, found, or left open */
+    bool forced;      /* it did not end by itself */
+    size_t settling;  /* tasks in weir_test_settle() */
     uint64_t random;
     uint64_t trace;
     uint64_t points;
