@@ -508,7 +508,7 @@ void weir__supervise_nudge(struct weir__supervision *supervision);
 
 weir_group *weir__group_new(weir_loop *loop, const weir_group_options *options);
 void weir__group_discard(weir_loop *loop, weir_group *group);
-/* A member was moved to another group. */
+/* A member was moved to another group, or a service has come to this one: maybe it is over now. */
 void weir__group_member_left(weir_group *group);
 void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc);
 /* In a group with a limit: a place for one more, waited for unless nowait. It keeps the group open
@@ -536,6 +536,8 @@ void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind ki
 void weir__policy_make_room(weir_group *group);
 /* rc 0: only its cleanup did. */
 void weir__policy_body_failed(weir_group *group, weir_task *task, int rc);
+/* Somebody who was on the way in does not come. */
+void weir__policy_fewer_come(weir_group *group);
 /* The body of a group with a goal has ended: it spawns nobody any more. */
 void weir__policy_body_done(weir_group *group, int rc);
 /* All of a group with a goal have ended: what the body's code becomes. `address` closed it. */

@@ -260,6 +260,7 @@ void weir__group_drop_place(weir_group *group)
 {
     group->places_promised--;
     offer_place(group);
+    weir__policy_fewer_come(group);
     settle(group);
 }
 

@@ -89,6 +89,14 @@ static void judge_goal(weir_group *group, weir_outcome_kind kind, bool alone, bo
         lose(group);
 }
 
+void weir__policy_fewer_come(weir_group *group)
+{
+    bool has_goal = group->policy > WEIR_COLLECT_ALL && group->policy < WEIR_SUPERVISE;
+    bool open = group->goal == WEIR__GOAL_OPEN && group->scope.weir__effective < WEIR__LEVEL_CANCEL;
+    if (has_goal && open && out_of_reach(group, group->live_count - group->service_count))
+        lose(group);
+}
+
 /* --- the questions ---------------------------------------------------------------------------- */
 
 void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc)

@@ -55,8 +55,12 @@ static void hand_over(weir_task *task, struct weir__start *start)
         weir__service_enlist(to, task);
     if (start->options->handled)
         task->extra->handle->handled = true;
+    if (weir__handle_keeps(task))
+        task->extra->handle->asked_for = start->options->keep || start->options->handled;
     weir__scope_reparent(from->loop, &task->scope, &to->scope);
     weir__group_member_left(from);
+    if (start->options->service)
+        weir__group_member_left(to);
 }
 
 int weir_started(void *value)

@@ -221,9 +221,10 @@ void weir__extra_free(struct weir__extra *extra)
 
 void weir__task_release(weir_loop *loop, weir_task *task)
 {
-    if (__builtin_expect(task->extra != NULL, 0))
-        weir__extra_free(task->extra);
+    struct weir__extra *extra = task->extra;
     give_slot(loop, task->index);
+    if (__builtin_expect(extra != NULL, 0))
+        weir__extra_free(extra); /* last: destructors must not find the task any more */
 }
 
 /* It is alive no more: all goes but its record, and that too unless it is kept. */
@@ -236,11 +237,12 @@ static void end(weir_loop *loop, weir_task *task)
     loop->ended_count++;
     if (__builtin_expect(weir__handle_keeps(task), 0)) {
         task->arg = NULL;
-        weir__locals_release(task->extra->locals);
+        struct weir__locals *locals = task->extra->locals;
         task->extra->locals = NULL;
         task->scope.weir__state = WEIR__SCOPE_LEFT;
         loop->hot[task->index].state = WEIR_TASK_DONE;
         loop->hot[task->index].since_ns = loop->now_ns;
+        weir__locals_release(locals); /* last: a destructor may forget the task */
         return;
     }
     weir__task_release(loop, task);
@@ -342,6 +344,13 @@ static int make_extra(weir_group *group, const weir_spawn_options *options, weir
     return 0;
 }
 
+/* Its place may have been what kept its group from stopping the services. */
+static void enlist_service(weir_group *group, weir_task *task)
+{
+    weir__service_enlist(group, task);
+    weir__group_member_left(group);
+}
+
 static int spawn(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn, void *arg,
                  size_t copy_bytes, const void *place, unsigned place_flag, weir_task_id *out_id)
 {
@@ -389,7 +398,7 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
     if (options != NULL) {
         task->name = options->name;
         if (__builtin_expect(options->service, 0))
-            weir__service_enlist(group, task);
+            enlist_service(group, task);
     }
     if (out_id != NULL)
         *out_id = weir__core_task_id(loop, task);

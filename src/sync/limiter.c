@@ -112,6 +112,14 @@ static void alarm_rings(struct weir__alarm *alarm)
     serve(WEIR__CONTAINER(alarm, struct token_waiter, alarm)->limiter);
 }
 
+/* For the instant at which the first in line finds its tokens. */
+static void arm(weir_limiter *limiter, struct token_waiter *first)
+{
+    int64_t wait_ns = time_until(limiter, first->cost);
+    weir__core_alarm_set(weir__core_loop(), &first->alarm,
+                         weir__base_add_ns(limiter->weir__filled_at_ns, wait_ns));
+}
+
 /* Everybody in front whose tokens are there goes on; the next gets an alarm. */
 static void serve(weir_limiter *limiter)
 {
@@ -121,9 +129,7 @@ static void serve(weir_limiter *limiter)
     while (!weir__list_empty(line)) {
         struct token_waiter *first = WEIR__CONTAINER(line->next, struct token_waiter, link);
         if (first->cost > limiter->weir__level) {
-            int64_t at_ns =
-                weir__base_add_ns(limiter->weir__filled_at_ns, time_until(limiter, first->cost));
-            weir__core_alarm_set(loop, &first->alarm, at_ns);
+            arm(limiter, first);
             return;
         }
         weir__list_remove(&first->link);
@@ -189,8 +195,8 @@ int weir_limiter_acquire(weir_limiter *limiter, size_t tokens)
     struct weir__list *line = weir__sync_waiters(&limiter->weir__waiting);
     bool first = weir__list_empty(line);
     weir__list_append(line, &waiter.link);
-    if (first)
-        serve(limiter);
+    if (first) // as of when it looked: who is not parked yet cannot be woken
+        arm(limiter, &waiter);
     weir__core_tell_waits(WEIR_WAIT_LIMITER, tell);
     return weir__sync_result(weir__core_park(WEIR_WAIT_LIMITER, &waiter, leave));
 }

@@ -268,3 +268,67 @@ TEST(values_are_destroyed_once_wherever_memory_runs_out) /* I5, case 294 */
     fail_everywhere(program_in_loop);
     EXPECT_EQ(given, destroyed);
 }
+
+/* --- destructors that call back --------------------------------------------------------------- */
+
+static weir_task_id ending;
+static int told;
+static int asked_rc;
+
+static int count_told(weir_task_id task, const weir_outcome *outcome, void *arg)
+{
+    (void)task, (void)outcome, (void)arg;
+    told++;
+    return 0;
+}
+
+static void ask(void *value)
+{
+    (void)value;
+    asked_rc = weir_task_on_done(ending, count_told, NULL, NULL);
+}
+
+static weir_local asking = WEIR_LOCAL_INIT(ask);
+
+static int sets_asking(void *arg)
+{
+    ending = weir_task_self();
+    return weir_local_set(&asking, arg);
+}
+
+TASK_TEST(a_destructor_that_wants_to_hear_of_its_task_is_refused_or_told) /* K2, R5 */
+{
+    weir_group *group;
+    told = 0;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_spawn(group, sets_asking, &told));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(-ESTALE, asked_rc);
+    EXPECT_EQ(0, told);
+}
+
+static void forget(void *value)
+{
+    (void)value;
+    asked_rc = weir_task_forget(ending);
+}
+
+static weir_local forgetting = WEIR_LOCAL_INIT(forget);
+
+static int sets_forgetting(void *arg)
+{
+    ending = weir_task_self();
+    return weir_local_set(&forgetting, arg);
+}
+
+TASK_TEST(a_destructor_may_forget_the_record_of_its_task) /* R5 */
+{
+    weir_group *group;
+    weir_spawn_options options = {.keep = true};
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_spawn_with(group, &options, sets_forgetting, &told, NULL));
+    EXPECT_RC(0, weir_yield());
+    EXPECT_RC(0, asked_rc);
+    EXPECT_RC(-ESTALE, weir_task_cancel_requested(ending));
+    EXPECT_RC(0, weir_group_close(group, 0));
+}

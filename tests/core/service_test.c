@@ -275,3 +275,57 @@ TEST(services_are_stopped_last_in_any_order) /* G9, Q4 */
 {
     run_in_many_orders(program);
 }
+
+/* --- services that come while the owner closes ------------------------------------------------ */
+
+static int serves_when_ready(void *arg)
+{
+    int rc = weir_sleep(20 * WEIR_MS);
+    if (rc == 0)
+        rc = weir_started(NULL);
+    return rc < 0 ? rc : serves(arg);
+}
+
+struct brings {
+    weir_group *group;
+    bool starts; /* with weir_start(), else it waits for a place */
+};
+static int brings(void *arg)
+{
+    struct brings *a = arg;
+    weir_spawn_options options = {.name = "brought", .service = true};
+    int rc = weir_sleep(5 * WEIR_MS);
+    if (rc == 0 && a->starts)
+        rc = weir_start_with(a->group, &options, serves_when_ready, &metrics, NULL);
+    else if (rc == 0)
+        rc = weir_spawn_with(a->group, &options, (weir_task_fn *)(void (*)(void))serves, &metrics,
+                             NULL);
+    EXPECT_RC(0, rc);
+    return rc < 0 ? rc : op();
+}
+
+TASK_TEST(a_service_that_becomes_ready_when_only_services_are_left_is_stopped) /* G9, G11 */
+{
+    weir_group *group;
+    begin();
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    struct brings bringer = {.group = group, .starts = true};
+    weir_spawn_options options = {.service = true};
+    EXPECT_RC(0, weir_spawn_with(group, &options, brings, &bringer, NULL));
+    EXPECT_RC(0, WEIR_SPAWN(group, works, .name = "a", .for_ms = 10));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_STR("a@10 metrics@30 ", ended);
+}
+
+TASK_TEST(a_service_that_gets_the_last_member_s_place_is_stopped) /* G9, G10 */
+{
+    weir_group *group;
+    begin();
+    REQUIRE_RC(0, weir_group_open(&group, &(weir_group_options){.running_max = 2}));
+    struct brings bringer = {.group = group};
+    weir_spawn_options options = {.service = true};
+    EXPECT_RC(0, weir_spawn_with(group, &options, brings, &bringer, NULL));
+    EXPECT_RC(0, WEIR_SPAWN(group, works, .name = "a", .for_ms = 10));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_STR("a@10 metrics@15 ", ended);
+}

@@ -409,3 +409,59 @@ TEST(a_start_ends_well_in_any_order) /* G11, Q4 */
 {
     run_in_many_orders(program);
 }
+/* --- where records and goals meet it ---------------------------------------------------------- */
+
+static int keep_id(void *arg)
+{
+    *(weir_task_id *)arg = weir_task_self();
+    return weir_started(NULL);
+}
+
+TASK_TEST(a_started_task_s_record_goes_when_the_next_outcome_is_given_out) /* G11, G13 */
+{
+    weir_group *group;
+    weir_task_id id = 0;
+    weir_outcome outcome;
+    REQUIRE_RC(0, weir_group_open(&group, &(weir_group_options){.keeps_outcomes = true}));
+    EXPECT_RC(0, weir_start(group, keep_id, &id, NULL));
+    EXPECT_RC(0, weir_group_next(group, &outcome));
+    EXPECT_EQ(id, outcome.task);
+    EXPECT_EQ(0, weir_task_cancel_requested(id));
+    EXPECT_RC(-ENOENT, weir_group_next(group, &outcome));
+    EXPECT_RC(-ESTALE, weir_task_cancel_requested(id));
+    EXPECT_RC(0, weir_group_close(group, 0));
+}
+
+static int cannot_start(void *arg)
+{
+    (void)arg;
+    int rc = weir_sleep(10 * WEIR_MS);
+    return rc < 0 ? rc : -EADDRINUSE;
+}
+
+static int starts_in_vain(void *group)
+{
+    EXPECT_RC(-EADDRINUSE, weir_start(group, cannot_start, NULL, NULL));
+    return 0;
+}
+
+static int op_task(void *arg)
+{
+    (void)arg;
+    return op();
+}
+
+TASK_TEST(a_goal_that_only_a_start_could_reach_is_lost_when_that_fails) /* P5, G11 */
+{
+    weir_group *outer, *group;
+    ms();
+    REQUIRE_RC(0, weir_group_open(&outer, NULL));
+    REQUIRE_RC(0,
+               weir_group_open(&group, &(weir_group_options){.policy = WEIR_QUORUM, .quorum = 2}));
+    EXPECT_RC(0, weir_spawn(outer, starts_in_vain, group));
+    EXPECT_RC(0, weir_spawn(group, op_task, NULL));
+    EXPECT_RC(0, weir_yield()); /* the start is under way */
+    EXPECT_RC(-EINVAL, weir_group_close(group, 0));
+    EXPECT_EQ(10, ms());
+    EXPECT_RC(0, weir_group_close(outer, 0));
+}

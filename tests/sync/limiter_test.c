@@ -229,3 +229,14 @@ TEST(nobody_is_forgotten_and_nothing_granted_twice_whatever_is_cancelled_when)
     for (uint64_t seed = 1; seed <= 1000 && !test_failed(); seed++)
         run_shuffled(seed, run_account, &seed);
 }
+
+IO_TEST(tokens_that_come_while_the_caller_gets_in_line_are_its_own) // I3
+{
+    weir_limiter limiter = make_limiter(100000, WEIR_SEC, 1);
+    for (int i = 0; i < 300; i++) {
+        weir_ignore(weir_limiter_try_acquire(&limiter, 1), "the bucket is empty, in any case");
+        while (weir_limiter_delay_ns(&limiter, 1) > 10 * (i % 100)) {
+        }
+        EXPECT_RC(0, weir_limiter_acquire(&limiter, 1));
+    }
+}

@@ -829,6 +829,8 @@ static int spawn(int at, int task, const struct statement *s)
     model.tasks[task].handled = s->handled;
     model.tasks[task].service = model.scopes[task].is_shield = s->service;
     model.tasks[task].cleanup_ns = s->cleanup_ns;
+    if (s->service)
+        settle(&model.groups[at]); /* its place may have been what kept the others alive */
     return 0;
 }
 
