@@ -54,7 +54,8 @@ typedef enum weir_restart {
  */
 typedef struct weir_supervise_options {
     weir_strategy strategy; /* default WEIR_ONE_FOR_ONE */
-    size_t intensity;       /* restarts that are fine within a period; 0: 3; WEIR_UNLIMITED */
+    size_t intensity;       /* restarts that are fine within a period; 0: 3; at most 65,536, or
+                               WEIR_UNLIMITED */
     int64_t period_ns;      /* 0: 5 s */
     /* Is given each failure once, when it happens; must not park. What it returns is a failure of
      * its own, and reported. NULL: failures are reported. */
@@ -335,8 +336,9 @@ WEIR_API WEIR_MUST_CHECK int weir_started(void *value);
  * Errors      first failure  with WEIR_FAIL_FAST
  *             -ECHILD        with WEIR_FAIL_FAST: one of them was cancelled alone
  *             -ECANCELED     the caller's scope is cancelled
- *             -ENOMEM        not all could be started; those that were have ended
+ *             -ENOMEM, -EAGAIN  not all could be started; those that were have ended
  *             -EINVAL        another policy; or WEIR_COLLECT_ALL without outcomes
+ *             -EPERM         called outside a task
  * Checkpoint  when count is not 0
  * Thread      a loop's, in a task
  * Source      rules P1, P2, P9
@@ -392,7 +394,7 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_map(const weir_map_options *op
  *             -ECHILD        the same, and those that are missing were cancelled alone
  *             -ECANCELED     the caller's scope was cancelled before the goal was reached
  *             -EINVAL        no calls, a quorum of more than there are, another policy
- *             -ENOMEM        not all could be started; those that were have ended
+ *             -ENOMEM, -EAGAIN  not all could be started; those that were have ended
  *             -EPERM         called outside a task
  * Checkpoint  when it does not return -EINVAL
  * Thread      a loop's, in a task
