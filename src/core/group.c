@@ -3,8 +3,7 @@
  *
  * Runs on  the loop's own thread.
  * Holds    1. Members are listed in the order they were spawned; `unstarted` is the first that has
- *          not
- *             begun. No task outlives its group (I1).
+ *             not begun. No task outlives its group (I1).
  *          2. close returns only when live_count is 0, whatever happens meanwhile (G2).
  *
  * Costs    groups come from a free list of the loop: opening and closing one allocates nothing when

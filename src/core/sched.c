@@ -142,9 +142,8 @@ static void prefetch_followers(const weir_loop *loop, uint32_t index)
 }
 
 /* A turn whose tasks have all run, with others ready and nothing else to do but look for news: the
- * next one begins here, without a detour over the loop's stack. The kernel is still asked after 64
- * of them, and sooner when these take long; what another thread sends, or is due, is seen at
- * once. */
+ * next one begins here, without a detour over the loop's stack. After 64 of them, or sooner when
+ * they take long, the kernel is asked; what another thread sends, or is due, is seen at once. */
 static bool fold_turn(weir_loop *loop)
 {
     if (loop->ready.head == WEIR__NO_TASK || loop->folds_left == 0 || loop->shuffle_state != 0 ||
