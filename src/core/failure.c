@@ -244,8 +244,9 @@ void weir__late_hand_in(weir_group *group, const struct weir__late *late)
     bool first = group->first_code == 0;
     if (first)
         group->first_code = late->code;
-    group->first_lost |= first && late->first_lost;
-    group->lost_count += late->lost_count + (!first && late->first_lost);
+    bool first_lost = late->first_lost && first && !group->first_lost;
+    group->lost_count += late->lost_count + (late->first_lost && !first_lost);
+    group->first_lost |= first_lost;
     if (late->failures == NULL)
         return;
     for (struct weir__failure_record *at = late->failures->first; at != NULL; at = at->next)

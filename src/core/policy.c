@@ -129,7 +129,7 @@ void weir__policy_judge(weir_group *group, weir_task *task, weir_outcome_kind ki
 
 void weir__policy_make_room(weir_group *group)
 {
-    if (group->goal == WEIR__GOAL_WON)
+    if (group->goal == WEIR__GOAL_WON && group->first_code == 0) /* else the body's is there */
         weir__failures_absorb(group);
 }
 

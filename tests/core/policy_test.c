@@ -456,3 +456,25 @@ TASK_TEST(members_that_answer_a_cancellation_with_new_ones_are_refused) /* G3, c
     EXPECT_EQ(10, refused);
     EXPECT_EQ(10, ms());
 }
+
+/* --- the body fails although the goal was reached --------------------------------------------- */
+
+static int fails_late(void *arg)
+{
+    (void)arg;
+    return -ENOENT;
+}
+
+TASK_TEST(the_body_s_failure_stays_first_when_the_cleanup_fails_too) /* F6, L2 */
+{
+    weir_group *group = open_group(WEIR_FIRST_SUCCESS, 0);
+    EXPECT_RC(0, weir_spawn(group, just_return, JUST(0)));
+    EXPECT_RC(0, weir_defer(fails_late, NULL));
+    EXPECT_RC(0, weir_yield());
+    EXPECT_RC(-EIO, weir_group_close(group, -EIO));
+    weir_failures *failures = weir_failures_take();
+    REQUIRE(weir_failures_count(failures) == 2);
+    EXPECT_RC(-EIO, weir_failures_at(failures, 0)->code);
+    EXPECT_RC(-ENOENT, weir_failures_at(failures, 1)->code);
+    weir_failures_free(failures);
+}
