@@ -34,14 +34,9 @@ struct late_callback {
 static int call(weir_loop *loop, const struct callback *callback, const weir_outcome *outcome,
                 struct weir__detail *detail)
 {
-    weir_task *current = loop->current;
-    struct weir__detail *outer_detail = weir__job_detail;
-    loop->current = NULL;
-    weir__job_detail = detail;
-    detail->code = 0;
+    struct weir__outside before = weir__core_go_outside(loop, detail);
     int rc = callback->fn(outcome->task, outcome, callback->arg);
-    weir__job_detail = outer_detail;
-    loop->current = current;
+    weir__core_come_back(loop, before);
     return rc;
 }
 

@@ -378,6 +378,29 @@ struct weir__alarm {
 void weir__core_alarm_set(weir_loop *loop, struct weir__alarm *alarm, int64_t at_ns); /* re-arms */
 void weir__core_alarm_clear(weir_loop *loop, struct weir__alarm *alarm);
 
+/* User code that the loop calls between two tasks, a callback or a destructor: it runs as if
+ * outside every task, so that its checkpoints refuse. What weir_fail() says there goes to `detail`;
+ * NULL: nobody asks. */
+struct weir__outside {
+    weir_task *current;
+    struct weir__detail *job_detail;
+};
+static inline struct weir__outside weir__core_go_outside(weir_loop *loop,
+                                                         struct weir__detail *detail)
+{
+    struct weir__outside before = {loop->current, weir__job_detail};
+    loop->current = NULL;
+    weir__job_detail = detail;
+    if (detail != NULL)
+        detail->code = 0;
+    return before;
+}
+static inline void weir__core_come_back(weir_loop *loop, struct weir__outside before)
+{
+    loop->current = before.current;
+    weir__job_detail = before.job_detail;
+}
+
 /* --- tasks and groups, for rooms above -------------------------------------------------------- */
 
 /* Spawn from a callback of the loop, outside any task; never waits. */

@@ -73,10 +73,9 @@ void weir__result_destroy(weir_loop *loop, void *result, weir_destroy_fn *destro
         destroy(result);
         return;
     }
-    weir_task *current = loop->current;
-    loop->current = NULL;
+    struct weir__outside before = weir__core_go_outside(loop, NULL);
     destroy(result);
-    loop->current = current;
+    weir__core_come_back(loop, before);
 }
 
 static void destroy_result(weir_loop *loop, struct weir__handle *handle)

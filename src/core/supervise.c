@@ -137,17 +137,16 @@ static struct weir__supervised *member_of(const weir_task *task)
 
 /* --- telling of failures ---------------------------------------------------------------------- */
 
-static int call_handler(weir_group *group, weir_task *task, int rc)
+static int call_handler(weir_group *group, weir_task *task, int rc, struct weir__detail *said)
 {
     const weir_supervise_options *options = &group->supervision->options;
     weir_loop *loop = group->loop;
     struct weir__failure_record record = {0};
     weir__failure_fill(&record, WEIR_FAILURE_CHILD, task, group, rc);
     loop->failures_handled++;
-    weir_task *current = loop->current;
-    loop->current = NULL; /* it cannot park */
+    struct weir__outside before = weir__core_go_outside(loop, said);
     int handler_rc = options->handler(&record.public, options->handler_arg);
-    loop->current = current;
+    weir__core_come_back(loop, before);
     weir__failures_release(record.public.causes);
     return handler_rc;
 }
@@ -162,12 +161,15 @@ static void tell(weir_group *group, weir_task *task, int rc)
                              "a supervised task failed");
         return;
     }
-    int handler_rc = call_handler(group, task, rc);
+    struct weir__detail said;
+    int handler_rc = call_handler(group, task, rc, &said);
     if (handler_rc >= 0)
         return;
+    weir_failure about;
+    weir__failure_about(&about, WEIR_FAILURE_CALLBACK, task, group);
     loop->failures_created++;
-    weir__failure_report(task, WEIR_FAILURE_CALLBACK, handler_rc, NULL,
-                         "the handler of a supervised group failed");
+    weir__failure_tell(loop, &about, handler_rc, said.code == handler_rc ? &said : NULL, NULL,
+                       "the handler of a supervised group failed");
 }
 
 void weir__supervise_judge(weir_group *group, weir_task *task, weir_outcome_kind kind, int rc)

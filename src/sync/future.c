@@ -8,6 +8,8 @@
  */
 #include "sync/future.h"
 
+#include "core/handle.h"
+
 enum { STATE_EMPTY, STATE_VALUE, STATE_FAILED };
 
 static const char stranger[] = "a future of another loop was used; nothing was changed";
@@ -56,8 +58,8 @@ void weir_future_deinit(weir_future *future)
     void *value = future->weir__value;
     bool held = future->weir__state == STATE_VALUE;
     settle(future, STATE_FAILED, NULL, -EPIPE);
-    if (held && future->weir__destroy != NULL)
-        future->weir__destroy(value);
+    if (held)
+        weir__result_destroy(weir__core_loop(), value, future->weir__destroy);
 }
 
 int weir_future_set(weir_future *future, void *value)

@@ -3,6 +3,7 @@
  */
 #include "tests/core/bodies.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int64_t ms(void)
@@ -67,14 +68,19 @@ int just_return(void *arg)
 }
 
 size_t findings[WEIR__FINDING_KIND_COUNT];
+char finding_words[200];
 
 static void count_one(const struct weir__finding *finding)
 {
     findings[finding->kind]++;
+    const weir_failure *failure = weir_failures_at(finding->failures, 0);
+    if (failure != NULL)
+        snprintf(finding_words, sizeof finding_words, "%s", failure->message);
 }
 
 void count_findings(void)
 {
     memset(findings, 0, sizeof findings);
+    finding_words[0] = '\0';
     weir__core_observe(count_one);
 }

@@ -43,6 +43,7 @@ int just_return(void *arg);
 
 /* Counts findings of each kind while installed; the plain log is silent then. */
 extern size_t findings[WEIR__FINDING_KIND_COUNT];
+extern char finding_words[200]; /* of the first failure of the last one that had any */
 void count_findings(void);
 
 #endif

@@ -34,7 +34,7 @@ static int told(const weir_failure *failure, void *arg)
     told_count++;
     snprintf(told_words, sizeof told_words, "%s", failure->message);
     EXPECT_EQ(WEIR_FAILURE_CHILD, failure->origin);
-    return handler_rc;
+    return handler_rc < 0 ? weir_fail(handler_rc, "the handler's own words") : 0;
 }
 
 static weir_group *open_supervised(weir_supervise_options supervise)
@@ -390,6 +390,7 @@ TASK_TEST(a_failure_touches_nobody_else_and_its_handler_may_fail) /* P6, case 24
     EXPECT_EQ(1, told_count);
     EXPECT_EQ(-EIO, told_codes[0]);
     EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]); /* the handler's own */
+    EXPECT_STR("the handler's own words", finding_words);
 }
 
 TASK_TEST(without_a_handler_failures_are_reported) /* F6 */

@@ -10,6 +10,7 @@ static void *destroyed_value;
 
 static void destroy(void *value)
 {
+    EXPECT_RC(-EPERM, weir_yield()); /* it cannot park */
     destroyed_count++;
     destroyed_value = value;
 }
