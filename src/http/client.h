@@ -27,6 +27,7 @@ struct weir__client_conn {
 struct weir__origin {
     struct weir__list link;
     size_t places_taken; /* connections in use and idle, and those being made */
+    size_t askers;       /* tasks that want a place, also those that have just been woken */
     uint16_t port;
     char host[]; /* NUL at the end */
 };

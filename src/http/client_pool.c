@@ -64,9 +64,9 @@ static bool is_wanted(weir_http_client *client, const struct weir__origin *origi
     return false;
 }
 
-static void forget_unused(weir_http_client *client, struct weir__origin *origin)
+static void forget_unused(struct weir__origin *origin)
 {
-    if (origin->places_taken > 0 || is_wanted(client, origin))
+    if (origin->places_taken > 0 || origin->askers > 0)
         return;
     weir__list_remove(&origin->link);
     weir__base_free(origin);
@@ -99,7 +99,7 @@ static bool drop_oldest_idle(weir_http_client *client)
     weir__list_remove(&conn->link);
     client->stats.conns_idle--;
     close_conn(client, conn);
-    forget_unused(client, origin);
+    forget_unused(origin);
     return true;
 }
 
@@ -261,9 +261,11 @@ int weir__client_acquire(weir_http_client *client, const char *host, uint16_t po
         close_conn(client, idle); /* the others of that age are as suspect as the one that failed */
     }
     struct weir__client_conn *given = NULL;
+    origin->askers++;
     int rc = wait_for_place(client, origin, &given);
+    origin->askers--;
     if (rc < 0) {
-        forget_unused(client, origin);
+        forget_unused(origin);
         return rc;
     }
     if (given != NULL) {
@@ -277,7 +279,7 @@ int weir__client_acquire(weir_http_client *client, const char *host, uint16_t po
         origin->places_taken--;
         client->places_taken--;
         offer_places(client);
-        forget_unused(client, origin);
+        forget_unused(origin);
         return rc;
     }
     client->stats.conns_in_use++;
@@ -313,7 +315,7 @@ void weir__client_release(weir_http_client *client, struct weir__client_conn *co
         close_conn(client, conn);
     }
     offer_places(client);
-    forget_unused(client, origin);
+    forget_unused(origin);
 }
 
 static bool give_way(struct weir__net_spare *spare)
