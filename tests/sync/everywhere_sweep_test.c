@@ -274,3 +274,94 @@ TEST(select_everywhere) /* O4, I5 */
 {
     everywhere_simulated("select", (struct everywhere){select_all, NULL, books_are_level, 15});
 }
+
+/* --- shared between loops --------------------------------------------------------------------- */
+
+struct shared_producer {
+    weir_shared_channel *channel;
+    weir_shared_event *event;
+};
+static int shared_producer(struct shared_producer *a)
+{
+    int rc = 0;
+    for (int i = 0; i < 4 && rc == 0; i++) {
+        rc = i % 2 == 0 ? weir_sleep(WEIR_MS) : 0;
+        if (rc == 0)
+            rc = weir_shared_channel_send(a->channel, &i);
+        books.sent += rc == 0;
+        weir_shared_event_post(a->event); /* also when it was cut: nobody waits for ever */
+    }
+    return rc;
+}
+
+struct shared_consumer {
+    weir_shared_channel *channel;
+};
+static int shared_consumer(struct shared_consumer *a)
+{
+    int item;
+    int rc;
+    while ((rc = weir_shared_channel_recv(a->channel, &item)) == 0)
+        books.received++;
+    return rc == -EPIPE ? 0 : rc;
+}
+
+struct counter {
+    weir_shared_event *event;
+};
+static int counter(struct counter *a)
+{
+    uint64_t seen = 0;
+    int rc = 0;
+    while (rc == 0 && seen < 8) {
+        uint64_t before = seen;
+        rc = weir_shared_event_wait(a->event, seen, &seen);
+        WEIR_TEST_EXPECT(rc < 0 ? seen == before : seen > before); /* O4: never without news */
+    }
+    return rc;
+}
+
+static int fill_shared(weir_group *consumers, weir_shared_channel *channel,
+                       weir_shared_event *event)
+{
+    weir_group *producers;
+    int rc = WEIR_SPAWN(consumers, shared_consumer, .channel = channel);
+    if (rc == 0)
+        rc = WEIR_SPAWN(consumers, shared_consumer, .channel = channel);
+    if (rc == 0)
+        rc = weir_group_open(&producers, NULL);
+    if (rc < 0)
+        return rc;
+    rc = WEIR_SPAWN(producers, counter, .event = event);
+    for (int i = 0; i < 2 && rc == 0; i++)
+        rc = WEIR_SPAWN(producers, shared_producer, .channel = channel, .event = event);
+    if (rc < 0)
+        weir_group_cancel(producers, "not all could be started");
+    return weir_group_close(producers, rc);
+}
+
+static int use_shared(void *arg)
+{
+    (void)arg;
+    memset(&books, 0, sizeof books);
+    weir_channel_options options = {.item_bytes = sizeof(int), .capacity = 2, .drop = drop};
+    weir_shared_channel *channel = NULL;
+    weir_shared_event *event = NULL;
+    weir_group *consumers;
+    int rc = weir_shared_channel_new(&options, &channel);
+    if (rc == 0)
+        rc = weir_shared_event_new(&event);
+    if (rc == 0 && (rc = weir_group_open(&consumers, NULL)) == 0) {
+        rc = fill_shared(consumers, channel, event);
+        weir_shared_channel_close(channel);
+        rc = weir_group_close(consumers, rc);
+    }
+    weir_shared_event_release(event);
+    weir_shared_channel_release(channel); /* drops what nobody received */
+    return rc;
+}
+
+TEST(what_loops_share_everywhere) /* X2, O4, I5, I10 */
+{
+    everywhere_simulated("shared", (struct everywhere){use_shared, NULL, books_are_level, 15});
+}
