@@ -226,7 +226,7 @@ static int run_account(void *arg)
 
 TEST(nobody_is_forgotten_and_nothing_granted_twice_whatever_is_cancelled_when)
 {
-    for (uint64_t seed = 1; seed <= 1000 && !test_failed(); seed++)
+    for (uint64_t seed = 1; seed <= SEEDS && !test_failed(); seed++)
         run_shuffled(seed, run_account, &seed);
 }
 

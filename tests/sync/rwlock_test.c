@@ -294,6 +294,6 @@ static int hold_contest(void *arg)
 
 TEST(a_writer_is_alone_whatever_is_cancelled_when)
 {
-    for (uint64_t seed = 1; seed <= 1000 && !test_failed(); seed++)
+    for (uint64_t seed = 1; seed <= SEEDS && !test_failed(); seed++)
         run_shuffled(seed, hold_contest, &seed);
 }

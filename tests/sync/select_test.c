@@ -472,6 +472,6 @@ static int run_exchange(void *arg)
 
 TEST(selects_lose_no_item_and_pass_none_twice_whatever_is_cut_when)
 {
-    for (uint64_t seed = 1; seed <= 1000 && !test_failed(); seed++)
+    for (uint64_t seed = 1; seed <= SEEDS && !test_failed(); seed++)
         run_shuffled(seed, run_exchange, &seed);
 }

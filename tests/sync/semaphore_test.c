@@ -178,6 +178,6 @@ static int hold_contest(void *arg)
 
 TEST(no_permit_is_lost_under_random_cancels)
 {
-    for (uint64_t seed = 1; seed <= 1000 && !test_failed(); seed++)
+    for (uint64_t seed = 1; seed <= SEEDS && !test_failed(); seed++)
         run_shuffled(seed, hold_contest, &seed);
 }

@@ -514,6 +514,6 @@ static int run_world(void *arg)
 
 TEST(what_is_granted_is_held_or_released_in_programs_of_all_sorts) // I10
 {
-    for (uint64_t seed = 1; seed <= 1000 && !test_failed(); seed++)
+    for (uint64_t seed = 1; seed <= SEEDS && !test_failed(); seed++)
         run_shuffled(seed, run_world, &seed);
 }
