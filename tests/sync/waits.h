@@ -9,8 +9,8 @@
 #include "core/core.h"
 #include "tests/support/test.h"
 
-/* Orders that a race on one loop is run in. There are no threads in it for TSan to watch, which takes
- * its time with each run. */
+/* Orders that a race on one loop is run in. There are no threads in it for TSan to watch, which
+ * takes its time with each run. */
 #ifdef WEIR__TSAN
 enum { SEEDS = 20 };
 #else
