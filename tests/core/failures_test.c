@@ -680,7 +680,7 @@ TEST(the_books_balance_whatever_the_policies_are) /* F6, P3, P4 */
 TEST(the_books_balance_wherever_memory_runs_out_in_a_tree) /* F6, case 294 */
 {
     weir__core_observe(quiet);
-    for (uint64_t seed = 1; seed <= MANY(50); seed++) {
+    for (uint64_t seed = 1; seed <= (uint64_t)test_rounds(MANY(50)); seed++) {
         draw_tree(seed);
         drawing.any_policy = seed % 2 == 0;
         fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, run_tree_on_a_loop, NULL);

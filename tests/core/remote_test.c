@@ -296,7 +296,8 @@ IO_TEST(tokens_cancelled_from_threads_while_scopes_are_left_reach_no_other) /* C
     for (int i = 0; i < CANCELLERS; i++)
         REQUIRE_RC(0,
                    weir__base_thread_start(&threads[i], "canceller", cancel_what_is_there, NULL));
-    for (int round = 0; round < ROUNDS && !test_failed(); round++)
+    int rounds = test_rounds(ROUNDS);
+    for (int round = 0; round < rounds && !test_failed(); round++)
         one_scope(round);
     weir__base_mutex_lock(&shared.lock);
     shared.stop = true;

@@ -164,6 +164,13 @@ void test_skip(const char *why)
     verdict->skipped = true;
 }
 
+int test_rounds(int count)
+{
+    const char *text = getenv("WEIR_TEST_DIVISOR");
+    long divisor = text == NULL ? 1 : strtol(text, NULL, 10);
+    return divisor > 1 && divisor < count ? (int)(count / divisor) : divisor > 1 ? 1 : count;
+}
+
 bool test_failed(void)
 {
     return __atomic_load_n(&verdict->failure_count, __ATOMIC_RELAXED) > 0;

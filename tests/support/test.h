@@ -19,6 +19,7 @@
  *
  * WEIR_TEST_TIMEOUT    seconds for each test (60)
  * WEIR_TEST_BACKEND    run only these task and I/O tests: sim, uring or epoll
+ * WEIR_TEST_DIVISOR    how many times fewer rounds test_rounds() gives, where each takes long (1)
  * WEIR_TEST_SKIP       a file with lines `name: reason` or `name (backend): reason`: what
  *                      cannot run in this surrounding
  */
@@ -81,6 +82,8 @@ bool test_expect_contains(const char *part, const char *whole, const char *text,
 void test_skip(const char *why);
 /* NULL when io_uring works here, else a sentence. */
 const char *test_why_no_uring(void);
+/* `count`, or as many times fewer as WEIR_TEST_DIVISOR says; at least 1. */
+int test_rounds(int count);
 /* Whether an expectation of this test failed so far. */
 bool test_failed(void);
 
