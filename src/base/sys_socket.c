@@ -1,0 +1,140 @@
+/*
+ * sys_socket.c - the door to the kernel: sockets
+ *
+ * Runs on  any thread.
+ */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include "base/sys_call.h"
+
+int weir__sys_socket(int family, int type, int protocol)
+{
+    int rc = weir__sys_fault();
+    if (rc < 0)
+        return rc;
+    WEIR__SYS_CALL(rc, socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+    return weir__sys_opened(rc);
+}
+
+int weir__sys_bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, bind(fd, address, size));
+    return rc;
+}
+
+int weir__sys_listen(int fd, int backlog)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, listen(fd, backlog));
+    return rc;
+}
+
+int weir__sys_accept(int fd, struct sockaddr *out_address, socklen_t *size)
+{
+    int rc = weir__sys_fault();
+    if (rc < 0)
+        return rc;
+    WEIR__SYS_CALL_AGAIN(rc, accept4(fd, out_address, size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    return weir__sys_opened(rc);
+}
+
+int weir__sys_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, connect(fd, address, size));
+    /* Interrupted, it goes on in the kernel (connect(2)); a second call would say EALREADY. */
+    return rc == -EINTR ? -EINPROGRESS : rc;
+}
+
+ssize_t weir__sys_recv(int fd, void *buffer, size_t size, int flags)
+{
+    ssize_t rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL_AGAIN(rc, recv(fd, buffer, size, flags));
+    return rc;
+}
+
+ssize_t weir__sys_send(int fd, const void *buffer, size_t size, int flags)
+{
+    ssize_t rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL_AGAIN(rc, send(fd, buffer, size, flags | MSG_NOSIGNAL));
+    return rc;
+}
+
+ssize_t weir__sys_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    ssize_t rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL_AGAIN(rc, sendmsg(fd, message, flags | MSG_NOSIGNAL));
+    return rc;
+}
+
+int weir__sys_shutdown(int fd, int how)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, shutdown(fd, how));
+    return rc;
+}
+
+int weir__sys_setsockopt_int(int fd, int level, int option, int value)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, setsockopt(fd, level, option, &value, sizeof value));
+    return rc;
+}
+
+int weir__sys_reset_on_close(int fd)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now));
+    return rc;
+}
+
+int weir__sys_getsockopt_int(int fd, int level, int option, int *out_value)
+{
+    int rc = weir__sys_fault();
+    int value = 0;
+    socklen_t size = sizeof value;
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, getsockopt(fd, level, option, &value, &size));
+    if (rc == 0)
+        *out_value = value;
+    return rc;
+}
+
+int weir__sys_unsent_bytes(int fd, int *out_bytes)
+{
+    int rc = weir__sys_fault();
+    int bytes = 0;
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, ioctl(fd, SIOCOUTQ, &bytes));
+    if (rc == 0)
+        *out_bytes = bytes;
+    return rc;
+}
+
+int weir__sys_getsockname(int fd, struct sockaddr *out_address, socklen_t *size)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, getsockname(fd, out_address, size));
+    return rc;
+}
+
+int weir__sys_getpeername(int fd, struct sockaddr *out_address, socklen_t *size)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, getpeername(fd, out_address, size));
+    return rc;
+}
