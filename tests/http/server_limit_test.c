@@ -277,9 +277,10 @@ IO_TEST(many_slow_clients_do_not_hold_up_a_good_one)
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < COUNT; i += 2)
             client_send(&slow[i], "y");
-        int64_t begun_ns = weir_now();
         EXPECT_EQ(200, client_ask(&good, GET("/")).status);
-        EXPECT(weir_now() - begun_ns < 2 * WEIR_SEC);
+        weir_http_server_stats stats;
+        weir_http_server_stats_get(service.server, &stats);
+        EXPECT_EQ(COUNT + 1, stats.conn_count); /* not because the others had used up their time */
     }
     for (int i = 0; i < COUNT; i++)
         client_close(&slow[i]);

@@ -310,7 +310,7 @@ IO_TEST(a_slow_name_server_holds_up_nobody_but_those_who_wait_for_it)
         rc = weir_resolve("slow.example", 80, &found);
     }
     EXPECT_RC(-ETIME, rc);
-    EXPECT(weir_now() - started_ns < 5 * WEIR_SEC);
+    EXPECT(weir_now() - started_ns < 20 * WEIR_SEC);
     EXPECT_RC(0, weir_sleep(1 * WEIR_MS)); // the loop turns
     EXPECT_RC(0, weir_resolve("127.0.0.1", 80, &found));
 
@@ -403,7 +403,7 @@ TEST(a_program_ends_although_a_name_server_is_silent)
     weir_run_options options = {.backend = "epoll"};
     int64_t started_ns = weir_now();
     EXPECT_RC(0, weir__core_run(&options, leave_a_question, NULL, false));
-    EXPECT(weir_now() - started_ns < 10 * WEIR_SEC);
+    EXPECT(weir_now() - started_ns < 30 * WEIR_SEC);
     EXPECT_EQ(0, fake.answered);
     release_fake();
     weir__base_mutex_lock(&fake.lock);
