@@ -92,8 +92,11 @@ static weir_conn *conn_of(struct weir__stream *stream)
 
 static void free_when_unused(weir_conn *conn)
 {
-    if (conn->released && conn->users == 0)
-        weir__base_free(conn);
+    if (!conn->released || conn->users != 0)
+        return;
+    if (weir__net_conn_layered(conn))
+        conn->layer->free(conn);
+    weir__base_free(conn);
 }
 
 static void stream_closed(struct weir__stream *stream)
@@ -139,6 +142,8 @@ void weir_conn_close(weir_conn *conn)
 {
     if (conn == NULL || conn->closed)
         return;
+    if (weir__net_conn_layered(conn))
+        conn->layer->closing(conn);
     conn->closed = true;
     weir__ledger_remove(&conn->entry);
     if (conn->write_op !=
@@ -172,6 +177,24 @@ static void leave_call(weir_conn *conn, bool *side)
     if (conn->closed && conn->write_op == NULL && !conn->released)
         weir__stream_close(&conn->stream); // does nothing the second time
     free_when_unused(conn);
+}
+
+int weir__net_conn_enter_both(weir_conn *conn)
+{
+    int rc = enter_call(conn, &conn->reading);
+    if (rc < 0)
+        return rc;
+    rc = enter_call(conn, &conn->writing);
+    if (rc < 0)
+        leave_call(conn, &conn->reading);
+    return rc;
+}
+
+void weir__net_conn_leave_both(weir_conn *conn)
+{
+    conn->writing = false;
+    conn->users--; // the other one still holds it
+    leave_call(conn, &conn->reading);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -235,6 +258,11 @@ static int wait_for_bytes(weir_conn *conn, size_t known_bytes)
     return rc < 0 ? fail_side(conn, true, rc) : rc;
 }
 
+int weir__net_raw_wait(weir_conn *conn)
+{
+    return wait_for_bytes(conn, 0);
+}
+
 static size_t take_bytes(weir_conn *conn, void *out_buffer, size_t size)
 {
     size_t taken = 0;
@@ -256,9 +284,18 @@ int weir__net_conn_wait_more(weir_conn *conn, size_t known_bytes)
     int rc = enter_call(conn, &conn->reading);
     if (rc < 0)
         return rc;
-    rc = wait_for_bytes(conn, known_bytes);
+    rc = weir__net_conn_layered(conn) ? conn->layer->wait_more(conn, known_bytes)
+                                      : wait_for_bytes(conn, known_bytes);
     leave_call(conn, &conn->reading);
     return rc;
+}
+
+static ssize_t read_some(weir_conn *conn, void *out_buffer, size_t size)
+{
+    if (weir__net_conn_layered(conn))
+        return conn->layer->read(conn, out_buffer, size);
+    int rc = wait_for_bytes(conn, 0);
+    return rc > 0 ? (ssize_t)take_bytes(conn, out_buffer, size) : rc;
 }
 
 ssize_t weir_conn_read(weir_conn *conn, void *out_buffer, size_t size)
@@ -268,9 +305,7 @@ ssize_t weir_conn_read(weir_conn *conn, void *out_buffer, size_t size)
     ssize_t rc = enter_call(conn, &conn->reading);
     if (rc < 0)
         return rc;
-    rc = wait_for_bytes(conn, 0);
-    if (rc > 0)
-        rc = (ssize_t)take_bytes(conn, out_buffer, size > SSIZE_MAX ? SSIZE_MAX : size);
+    rc = read_some(conn, out_buffer, size > SSIZE_MAX ? SSIZE_MAX : size);
     leave_call(conn, &conn->reading);
     return rc;
 }
@@ -279,15 +314,15 @@ static int read_all(weir_conn *conn, char *out_buffer, size_t size, size_t *out_
 {
     *out_read = 0;
     while (*out_read < size) {
-        int rc = wait_for_bytes(conn, 0);
+        ssize_t rc = read_some(conn, out_buffer + *out_read, size - *out_read);
         if (rc < 0)
-            return rc;
+            return (int)rc;
         if (rc == 0) {
             char peer[WEIR_ADDRESS_TEXT_BYTES];
             return weir_fail(-EPIPE, "%s finished after %zu of %zu bytes",
                              weir_address_format(&conn->peer, peer), *out_read, size);
         }
-        *out_read += take_bytes(conn, out_buffer + *out_read, size - *out_read);
+        *out_read += (size_t)rc;
     }
     return 0;
 }
@@ -307,7 +342,7 @@ int weir_conn_read_exact(weir_conn *conn, void *out_buffer, size_t size, size_t 
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static ssize_t send_some(weir_conn *conn, struct msghdr *message)
+ssize_t weir__net_raw_send(weir_conn *conn, struct msghdr *message)
 {
     ssize_t sent = weir__net_send_some(weir__stream_fd(&conn->stream), message,
                                        conn->write_stall_ns, &conn->write_op);
@@ -318,11 +353,19 @@ static ssize_t send_some(weir_conn *conn, struct msghdr *message)
     return fail_side(conn, false, conn->closed && sent != -ECANCELED ? -EBADF : (int)sent);
 }
 
+size_t weir__net_raw_send_now(weir_conn *conn, const void *data, size_t size)
+{
+    if (conn->write_op != NULL || conn->closed)
+        return 0;
+    ssize_t sent = weir__sys_send(weir__stream_fd(&conn->stream), data, size, MSG_DONTWAIT);
+    return sent < 0 ? 0 : (size_t)sent;
+}
+
 static int send_all(weir_conn *conn, struct iovec *parts, size_t count, size_t *written)
 {
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
     while (message.msg_iovlen > 0) {
-        ssize_t sent = send_some(conn, &message);
+        ssize_t sent = weir__net_raw_send(conn, &message);
         if (sent < 0)
             return (int)sent;
         *written += (size_t)sent;
@@ -369,7 +412,8 @@ int weir_conn_write_parts(weir_conn *conn, const weir_str *parts, size_t count, 
     if (rc == 0)
         rc = enter_call(conn, &conn->writing);
     if (rc == 0) {
-        rc = send_parts(conn, parts, count, &written);
+        rc = weir__net_conn_layered(conn) ? conn->layer->write(conn, parts, count, &written)
+                                          : send_parts(conn, parts, count, &written);
         leave_call(conn, &conn->writing);
     }
     if (out_written != NULL)
@@ -383,6 +427,12 @@ int weir_conn_write_all(weir_conn *conn, const void *data, size_t size, size_t *
     return weir_conn_write_parts(conn, &part, 1, out_written);
 }
 
+int weir__net_raw_finish(weir_conn *conn)
+{
+    int rc = weir__sys_shutdown(weir__stream_fd(&conn->stream), SHUT_WR);
+    return rc < 0 ? fail_side(conn, false, rc) : 0;
+}
+
 int weir_conn_finish(weir_conn *conn)
 {
     if (conn->stream.loop != weir__core_loop())
@@ -391,8 +441,7 @@ int weir_conn_finish(weir_conn *conn)
         return -EBADF;
     if (conn->writing)
         return weir_fail(-EBUSY, "another task writes to this connection already");
-    int rc = weir__sys_shutdown(weir__stream_fd(&conn->stream), SHUT_WR);
-    return rc < 0 ? fail_side(conn, false, rc) : 0;
+    return weir__net_conn_layered(conn) ? conn->layer->finish(conn) : weir__net_raw_finish(conn);
 }
 
 /* --- what it is ------------------------------------------------------------------------------- */

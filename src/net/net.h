@@ -16,6 +16,7 @@
 
 #include "core/io.h"
 #include "core/ledger.h"
+#include "net/conn.h"
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
@@ -61,20 +62,6 @@ void weir__net_tune(int fd, int family, int64_t write_stall_ns);
 
 /* --- connections ------------------------------------------------------------------------------ */
 
-struct weir_conn {
-    struct weir__stream stream;
-    struct weir__ledger_entry entry; /* who opened it, until it is closed */
-    weir_address peer;
-    int64_t read_idle_ns;
-    int64_t write_stall_ns;
-    struct weir__op *write_op; /* the send that is with the backend */
-    unsigned users;            /* tasks inside a call */
-    bool reading;
-    bool writing;
-    bool closed;   /* weir_conn_close() was called */
-    bool released; /* descriptor and stream are gone */
-};
-
 /* Takes fd, also on failure. `peer` may be NULL. The limits are set, not 0. */
 int weir__net_conn_open(int fd, const weir_address *peer, int64_t read_idle_ns,
                         int64_t write_stall_ns, weir_conn **out_conn) WEIR_MUST_CHECK;
@@ -98,17 +85,24 @@ static inline int64_t weir__net_look_ns(int64_t stall_ns)
 
 static inline const char *weir__net_conn_peek(weir_conn *conn, size_t *out_size)
 {
+    if (weir__net_conn_layered(conn))
+        return conn->layer->peek(conn, out_size);
     return weir__stream_peek(&conn->stream, out_size);
 }
 static inline void weir__net_conn_consume(weir_conn *conn, size_t size)
 {
-    weir__stream_consume(&conn->stream, size);
+    if (weir__net_conn_layered(conn))
+        conn->layer->consume(conn, size);
+    else
+        weir__stream_consume(&conn->stream, size);
 }
 /* Nothing came, and the peer has not gone as far as we know: fit to be used again. */
-static inline bool weir__net_conn_at_rest(const weir_conn *conn)
+static inline bool weir__net_conn_at_rest(weir_conn *conn)
 {
     const struct weir__rx *rx = &conn->stream.rx;
-    return !conn->closed && conn->users == 0 && rx->unread_bytes == 0 && !rx->eof && rx->error == 0;
+    if (conn->closed || conn->users != 0 || rx->eof || rx->error != 0)
+        return false;
+    return weir__net_conn_layered(conn) ? conn->layer->at_rest(conn) : rx->unread_bytes == 0;
 }
 
 /* --- listeners -------------------------------------------------------------------------------- */
