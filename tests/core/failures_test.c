@@ -642,7 +642,7 @@ static void quiet(const struct weir__finding *finding)
 TEST(drawn_trees_of_failing_groups_come_to_the_set_that_was_thought_out) /* F3-F6 */
 {
     weir__core_observe(quiet);
-    uint64_t first = 1, last = MANY(TREES);
+    uint64_t first = 1, last = (uint64_t)test_rounds(MANY(TREES));
     const char *wanted = getenv("WEIR_TEST_SEED");
     if (wanted != NULL &&
         weir__str_parse_uint(weir__str_of(wanted, strlen(wanted)), UINT64_MAX, &first) == 0)
@@ -670,7 +670,7 @@ static void run_tree_on_a_loop(void *arg)
 TEST(the_books_balance_whatever_the_policies_are) /* F6, P3, P4 */
 {
     weir__core_observe(quiet);
-    for (uint64_t seed = 1; seed <= MANY(TREES); seed++) {
+    for (uint64_t seed = 1; seed <= (uint64_t)test_rounds(MANY(TREES)); seed++) {
         draw_tree(seed);
         drawing.any_policy = true;
         run_tree_on_a_loop(NULL);

@@ -241,7 +241,7 @@ enum { SEEDS = 1000 };
 static void under_all_seeds(weir_task_fn *fn)
 {
     count_findings();
-    for (uint64_t seed = 1; seed <= MANY(SEEDS) && !test_failed(); seed++) {
+    for (uint64_t seed = 1; seed <= (uint64_t)test_rounds(MANY(SEEDS)) && !test_failed(); seed++) {
         weir_run_options options = {.backend = "sim", .shuffle_seed = seed};
         EXPECT_RC(0, weir__core_run(&options, fn, NULL, false));
     }

@@ -163,7 +163,7 @@ static bool on_uring(void)
 IO_TEST(a_request_on_a_kept_connection_allocates_nothing_and_makes_no_call_of_its_own)
 {
     struct cost cost;
-    REQUIRE(measure(get, 1, 10000, &cost));
+    REQUIRE(measure(get, 1, test_rounds(10000), &cost));
     EXPECT(cost.allocations < 5);
     EXPECT(cost.calls < (on_uring() ? 2.05 : 3.05));
 }
@@ -171,7 +171,7 @@ IO_TEST(a_request_on_a_kept_connection_allocates_nothing_and_makes_no_call_of_it
 IO_TEST(pipelined_requests_share_their_calls)
 {
     struct cost cost;
-    REQUIRE(measure(get, 16, 1000, &cost));
+    REQUIRE(measure(get, 16, test_rounds(1000), &cost));
     EXPECT(cost.allocations < 5);
     EXPECT(cost.calls < (on_uring() ? 0.25 : 0.35));
 }
@@ -179,14 +179,14 @@ IO_TEST(pipelined_requests_share_their_calls)
 IO_TEST(names_and_queries_allocate_nothing)
 {
     struct cost cost;
-    REQUIRE(measure(get_named, 1, 5000, &cost));
+    REQUIRE(measure(get_named, 1, test_rounds(5000), &cost));
     EXPECT(cost.allocations < 5);
 }
 
 IO_TEST(a_typed_request_allocates_nothing)
 {
     struct cost cost;
-    REQUIRE(measure(post, 1, 5000, &cost));
+    REQUIRE(measure(post, 1, test_rounds(5000), &cost));
     EXPECT(cost.allocations < 5);
     EXPECT(cost.calls < (on_uring() ? 2.05 : 3.05));
 }
