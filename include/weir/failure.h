@@ -36,6 +36,7 @@ typedef struct weir_failure {
     int64_t at_ns;
     uint64_t sequence;            /* order of completion within the loop */
     struct weir_failures *causes; /* the set it came from, or NULL */
+    const char *loop_name;        /* of another loop on which it happened, or NULL: this one */
 } weir_failure;
 
 /** Every failure of a group, in order of completion. */

@@ -81,6 +81,35 @@ WEIR_API WEIR_MUST_CHECK int weir_remote_spawn(weir_loop *loop, weir_task_fn *fn
                                                weir_refused_fn *refused);
 
 /**
+ * Run a function as a task of another loop, and wait for what it comes to: a call across threads.
+ * The caller waits for its end in every case, so `arg` may lie on the caller's stack; the two never
+ * use it at the same time.
+ *
+ * A caller that is cancelled hands the cancellation over: what the function waits for ends with
+ * -ECANCELED, cause WEIR_CANCEL_REMOTE with the caller's reason, and when it returns the caller
+ * goes on. If it ends well all the same, its result wins. A failure of it is the cause of what the
+ * caller returns next, with its own words, place and loop. It sees the caller's task-locals. It is
+ * a task beside the main task of its loop, and is cancelled with that.
+ *
+ * @param loop  referenced by the caller; the caller's own: fn is simply called
+ * @param fn    runs there, once or not at all
+ * @param arg   passed to fn; the caller's again when this returns
+ *
+ * Returns     what fn returned, or a negative errno
+ * Errors      -ECANCELED  the caller's scope is cancelled; fn may not have begun
+ *             -ESHUTDOWN  the loop has ended, or its program is being ended: fn was not begun, or
+ *                         was cancelled with its loop; weir_failure_message() says which
+ *             -ENOMEM     no memory for a task there
+ *             -EINVAL     no loop, or no function
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules X1, X2, O1, O4, F4
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_remote_call(weir_loop *loop, weir_task_fn *fn,
+                                                              void *arg);
+
+/**
  * A token for the calling task's innermost scope.
  *
  * @param out_token  released with weir_token_release()

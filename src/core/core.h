@@ -57,7 +57,9 @@ enum weir_wait_kind {
     WEIR_WAIT_SELECT, /* the first of several */
     WEIR_WAIT_FUTURE,
     WEIR_WAIT_LIMITER,
-    WEIR_WAIT_CONN, /* a place in a pool of connections */
+    WEIR_WAIT_CONN,   /* a place in a pool of connections */
+    WEIR_WAIT_REMOTE, /* a task on another loop */
+    WEIR_WAIT_LOOP,   /* the end of a loop that this one started */
     WEIR_WAIT_OTHER,
     WEIR_WAIT_KIND_COUNT
 };
@@ -598,6 +600,9 @@ void weir__sched_run_batch(weir_loop *loop);
 /* Ask a blocked task to end its wait; it can be asked once, since it is ABORTING from then on
  * (I9). */
 void weir__sched_abort_wait(weir_loop *loop, weir_task *task);
+/* What a task does that another thread asked for: fn in a scope, what was deferred in it included;
+ * failures of that beside one of fn are told. Returns as weir_scope_leave(). */
+int weir__remote_run(weir_scope *scope, weir_task_fn *fn, void *arg) WEIR_MUST_CHECK;
 void weir__remote_drain(weir_loop *loop);
 void weir__remote_close(weir_loop *loop);
 /* Any thread. */

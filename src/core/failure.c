@@ -191,6 +191,42 @@ int weir__failure_add(weir_group *group, weir_failure_origin origin, weir_task *
     return code;
 }
 
+/* --- to another loop -------------------------------------------------------------------------- */
+
+weir_failures *weir__failure_send(weir_task *task, int code)
+{
+    weir_failures *set = set_new(NULL);
+    struct weir__failure_record *record =
+        set == NULL ? NULL : weir__base_alloc_zero(sizeof *record);
+    if (record == NULL) {
+        weir__base_free(set);
+        return NULL;
+    }
+    weir__failure_fill(record, WEIR_FAILURE_CHILD, task, task->group, code);
+    record->public.group_name = NULL;
+    record->public.loop_name = task->group->loop->name;
+    record->settled = true;
+    weir__failures_append(set, record);
+    set->code = code;
+    return set;
+}
+
+void weir__failure_receive(weir_task *task, weir_failures *failures)
+{
+    if (failures == NULL)
+        return;
+    const char *from = failures->first->public.loop_name;
+    failures->loop = task->group->loop;
+    for (struct weir__failure_record *at = failures->first; at != NULL;
+         at = weir__failures_next(failures, at)) {
+        at->set->loop = task->group->loop;
+        if (at->public.loop_name == NULL)
+            at->public.loop_name = from;
+    }
+    weir__failure_settle_last(task);
+    task->last_failures = failures;
+}
+
 /* --- failures that wait for the set they belong in -------------------------------------------- */
 
 void weir__late_add(weir_loop *loop, struct weir__late *late, weir_failure_origin origin,

@@ -85,6 +85,14 @@ void weir__failure_tell(weir_loop *loop, const weir_failure *about, int code,
                         const struct weir__detail *detail, weir_failures *causes, const char *what);
 /* weir_fail() in the name of a caller's caller. */
 int weir__failure_say(int code, const void *address, const char *text);
+/*
+ * A task's failure on its way to another loop, as a set of one record with its causes: nothing is
+ * owed for it any more, since its code is returned there. NULL: no memory; then the causes stay
+ * with the task. Between the two calls nobody may look at it.
+ */
+weir_failures *weir__failure_send(weir_task *task, int code);
+/* It explains the code that is being returned to `task`, as after a close. NULL does nothing. */
+void weir__failure_receive(weir_task *task, weir_failures *failures);
 /* A group that failed has been joined: its first code is being returned, or was absorbed by its
  * goal. Its set goes to `out_failures`, or stays with the task when that is NULL. */
 void weir__failures_deliver(weir_group *group, weir_task *task, weir_failures **out_failures);

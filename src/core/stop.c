@@ -79,15 +79,18 @@ struct remote_task {
     weir_refused_fn *refused;
 };
 
-/* A failure is told when the task ends: the root group would keep it until the loop's end. */
+/* A failure is told when the task ends, one of what it deferred too: the root group would keep it
+ * until the loop's end. */
 static int run_remote_task(void *arg)
 {
     struct remote_task task = *(struct remote_task *)arg;
     weir__base_free(arg);
     weir_task *self = weir__core_task();
-    int rc = task.fn(task.arg);
+    self->fn = task.fn; // reports speak of that one
+    weir_scope scope = {0};
+    int rc = weir__remote_run(&scope, task.fn, task.arg);
     if (rc >= 0 || rc == -ECANCELED)
-        return rc; // a stray one is told as such (T6)
+        return rc;
     self->group->loop->failures_created++;
     weir__failure_report(self, WEIR_FAILURE_CHILD, rc, weir__failure_claim_causes(self, rc),
                          "a task that another thread started failed");

@@ -554,6 +554,8 @@ const char *weir__core_wait_text(enum weir_wait_kind kind)
         [WEIR_WAIT_FUTURE] = "a future",
         [WEIR_WAIT_LIMITER] = "a rate limiter",
         [WEIR_WAIT_CONN] = "a place in a pool of connections",
+        [WEIR_WAIT_REMOTE] = "a task on another loop",
+        [WEIR_WAIT_LOOP] = "the end of a loop",
         [WEIR_WAIT_OTHER] = "something",
     };
     return text[kind];
