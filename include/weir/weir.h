@@ -14,6 +14,7 @@
 #include <weir/local.h>
 #include <weir/log.h>
 #include <weir/net.h>
+#include <weir/pipe.h>
 #include <weir/remote.h>
 #include <weir/scope.h>
 #include <weir/stop.h>

@@ -58,6 +58,19 @@ int weir__sys_set_nonblocking(int fd) WEIR_MUST_CHECK;
 /* Blocks this thread, for threads that are no loop: 1 when writable, 0 on timeout or a signal. */
 int weir__sys_wait_writable(int fd, int timeout_ms) WEIR_MUST_CHECK;
 
+/* streams */
+int weir__sys_dup(int fd) WEIR_MUST_CHECK;          /* the same open file under another number */
+int weir__sys_status_flags(int fd) WEIR_MUST_CHECK; /* O_ACCMODE, O_NONBLOCK ... of F_GETFL */
+/* What fd refers to, opened again: flags of its own. Not for sockets; needs /proc. */
+int weir__sys_reopen(int fd, int flags) WEIR_MUST_CHECK;
+/* Hold SIGPIPE (base/thread.h) around what may write to a pipe. */
+ssize_t weir__sys_writev(int fd, const struct iovec *parts, int count) WEIR_MUST_CHECK;
+/* From a file to a socket. Waits for the disk when the page cache does not have it. */
+ssize_t weir__sys_sendfile(int to_fd, int from_fd, off_t offset, size_t size) WEIR_MUST_CHECK;
+/* One of the two is a pipe; *offset is moved, and NULL where the source has none. */
+ssize_t weir__sys_splice(int from_fd, int64_t *offset, int to_fd, size_t size) WEIR_MUST_CHECK;
+int weir__sys_set_pipe_size(int fd, int bytes) WEIR_MUST_CHECK; /* what it got */
+
 /* sockets: all non-blocking and close-on-exec */
 int weir__sys_socket(int family, int type, int protocol) WEIR_MUST_CHECK;
 int weir__sys_bind(int fd, const struct sockaddr *address, socklen_t size) WEIR_MUST_CHECK;
