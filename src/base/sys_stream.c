@@ -35,7 +35,7 @@ int weir__sys_reopen(int fd, int flags)
     int rc = weir__sys_fault();
     if (rc < 0)
         return rc;
-    WEIR__SYS_CALL_AGAIN(rc, open(path, flags | O_CLOEXEC));
+    WEIR__SYS_CALL_AGAIN(rc, open(path, flags | O_CLOEXEC, 0));
     return weir__sys_opened(rc);
 }
 
