@@ -12,10 +12,11 @@ typedef struct weir_listener weir_listener;
 /** How to listen. Zero is the default of each field. */
 typedef struct weir_listener_options {
     const char *address; /* as weir_address_parse(); NULL: "127.0.0.1:0", a port that is free */
-    int backlog;      /* connections that wait to be taken; 0: 4096; the kernel has a limit too */
-    bool reuse_port;  /* several listeners share the port, one for each loop: SO_REUSEPORT */
-    bool ipv6_only;   /* an IPv6 listener takes no IPv4 connections */
-    int inherited_fd; /* taken, also on failure: a socket that listens already, from systemd or an
+    int backlog;        /* connections that wait to be taken; 0: 4096; the kernel has a limit too */
+    bool reuse_port;    /* several listeners share the port, one for each loop: SO_REUSEPORT */
+    bool ipv6_only;     /* an IPv6 listener takes no IPv4 connections */
+    unsigned unix_mode; /* of a Unix socket's file, 0600 for example; 0: what umask leaves */
+    int inherited_fd;   /* taken, also on failure: a socket that listens already, from systemd or an
                             earlier process; 0: none. address, reuse_port, ipv6_only do not apply */
     int64_t read_idle_timeout_ns;   /* of accepted connections; 0: 60 s; WEIR_FOREVER */
     int64_t write_stall_timeout_ns; /* of accepted connections; 0: 30 s; WEIR_FOREVER */

@@ -38,6 +38,7 @@ enum weir__op_kind {
     WEIR__OP_RECV,    /* fd, buffer, size, flags (MSG_*) */
     WEIR__OP_SEND,    /* fd, buffer, size, flags; MSG_NOSIGNAL is added; may be short */
     WEIR__OP_SENDMSG, /* fd, message; MSG_NOSIGNAL is added; may be short */
+    WEIR__OP_RECVMSG, /* fd, message, flags; one message of a socket that is no rx */
     WEIR__OP_ACCEPT,  /* fd, address, address_size; result: a non-blocking close-on-exec fd */
     WEIR__OP_CONNECT, /* fd, address, address_size; read until `done` */
     WEIR__OP_POLL,    /* fd, flags: POLLIN | POLLOUT ...; result: the events */

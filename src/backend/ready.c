@@ -115,6 +115,7 @@ static struct weir__list *queue_of(struct weir__watch *watch, const struct weir_
 {
     switch (op->kind) {
     case WEIR__OP_RECV:
+    case WEIR__OP_RECVMSG:
     case WEIR__OP_ACCEPT:
         return &watch->reading;
     case WEIR__OP_POLL:
@@ -154,6 +155,9 @@ static ssize_t attempt(struct weir__ready *ready, struct weir__op *op)
     case WEIR__OP_SENDMSG:
         result = weir__sys_sendmsg(op->fd, op->message, op->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
         break;
+    case WEIR__OP_RECVMSG:
+        result = weir__sys_recvmsg(op->fd, op->message, op->flags | MSG_DONTWAIT);
+        break;
     case WEIR__OP_ACCEPT:
         result = accept_one(ready, op);
         break;
@@ -171,7 +175,8 @@ static ssize_t attempt(struct weir__ready *ready, struct weir__op *op)
 static bool wants_no_wait(const struct weir__op *op)
 {
     return (op->flags & MSG_DONTWAIT) != 0 &&
-           (op->kind == WEIR__OP_RECV || op->kind == WEIR__OP_SEND || op->kind == WEIR__OP_SENDMSG);
+           (op->kind == WEIR__OP_RECV || op->kind == WEIR__OP_SEND ||
+            op->kind == WEIR__OP_SENDMSG || op->kind == WEIR__OP_RECVMSG);
 }
 
 /* Whether an edge will tell that trying again has a chance. */

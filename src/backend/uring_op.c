@@ -23,6 +23,9 @@ static void fill_slot(struct io_uring_sqe *sqe, const struct weir__op *op)
     case WEIR__OP_SENDMSG:
         io_uring_prep_sendmsg(sqe, op->fd, op->message, (unsigned)(op->flags | MSG_NOSIGNAL));
         break;
+    case WEIR__OP_RECVMSG:
+        io_uring_prep_recvmsg(sqe, op->fd, op->message, (unsigned)op->flags);
+        break;
     case WEIR__OP_ACCEPT:
         io_uring_prep_accept(sqe, op->fd, op->address, op->address_size,
                              SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -125,7 +128,8 @@ void weir__uring_cancel(struct weir__backend *backend, struct weir__op *op)
 
 static bool is_socket_transfer(const struct weir__op *op)
 {
-    return op->kind == WEIR__OP_RECV || op->kind == WEIR__OP_SEND || op->kind == WEIR__OP_SENDMSG;
+    return op->kind == WEIR__OP_RECV || op->kind == WEIR__OP_SEND || op->kind == WEIR__OP_SENDMSG ||
+           op->kind == WEIR__OP_RECVMSG;
 }
 
 /* What the kernel says about itself and not about the operation; no owner should see it. */

@@ -56,9 +56,9 @@ static void tear_down_ring(struct weir__uring *uring)
 static int check_opcodes(struct weir__uring *uring)
 {
     static const unsigned char needed[] = {
-        IORING_OP_RECV,     IORING_OP_SEND,   IORING_OP_SENDMSG,      IORING_OP_ACCEPT,
-        IORING_OP_CONNECT,  IORING_OP_READ,   IORING_OP_WRITE,        IORING_OP_FSYNC,
-        IORING_OP_POLL_ADD, IORING_OP_OPENAT, IORING_OP_ASYNC_CANCEL,
+        IORING_OP_RECV,   IORING_OP_SEND,     IORING_OP_SENDMSG, IORING_OP_RECVMSG,
+        IORING_OP_ACCEPT, IORING_OP_CONNECT,  IORING_OP_READ,    IORING_OP_WRITE,
+        IORING_OP_FSYNC,  IORING_OP_POLL_ADD, IORING_OP_OPENAT,  IORING_OP_ASYNC_CANCEL,
     };
     static const size_t probe_bytes =
         sizeof(struct io_uring_probe) + 256 * sizeof(struct io_uring_probe_op);

@@ -51,6 +51,7 @@ int weir__sys_ftruncate(int fd, off_t size) WEIR_MUST_CHECK;
 int weir__sys_rename(const char *from, const char *to) WEIR_MUST_CHECK;
 int weir__sys_unlink(const char *path) WEIR_MUST_CHECK;
 int weir__sys_fchmod(int fd, mode_t mode) WEIR_MUST_CHECK;
+int weir__sys_chmod(const char *path, mode_t mode) WEIR_MUST_CHECK;
 int weir__sys_mkdir(const char *path, mode_t mode) WEIR_MUST_CHECK;
 int weir__sys_pipe(int out_fds[2]) WEIR_MUST_CHECK; /* non-blocking */
 int weir__sys_eventfd(void) WEIR_MUST_CHECK;        /* non-blocking */
@@ -82,7 +83,17 @@ ssize_t weir__sys_recv(int fd, void *buffer, size_t size, int flags) WEIR_MUST_C
 ssize_t weir__sys_send(int fd, const void *buffer, size_t size, int flags)
     WEIR_MUST_CHECK; /* MSG_NOSIGNAL */
 ssize_t weir__sys_sendmsg(int fd, const struct msghdr *message, int flags) WEIR_MUST_CHECK;
+ssize_t weir__sys_recvmsg(int fd, struct msghdr *message, int flags) WEIR_MUST_CHECK;
+struct mmsghdr;
+/* Several messages; how many went or came. */
+int weir__sys_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+    WEIR_MUST_CHECK; /* MSG_NOSIGNAL */
+int weir__sys_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) WEIR_MUST_CHECK;
 int weir__sys_shutdown(int fd, int how) WEIR_MUST_CHECK;
+int weir__sys_setsockopt(int fd, int level, int option, const void *value, socklen_t size)
+    WEIR_MUST_CHECK;
+int weir__sys_getsockopt(int fd, int level, int option, void *out_value, socklen_t *size)
+    WEIR_MUST_CHECK;
 int weir__sys_setsockopt_int(int fd, int level, int option, int value) WEIR_MUST_CHECK;
 /* From now on a close drops what is unsent, and the peer hears a reset instead of an end. */
 int weir__sys_reset_on_close(int fd) WEIR_MUST_CHECK;

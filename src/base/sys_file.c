@@ -153,6 +153,14 @@ int weir__sys_fchmod(int fd, mode_t mode)
     return rc;
 }
 
+int weir__sys_chmod(const char *path, mode_t mode)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL_AGAIN(rc, chmod(path, mode));
+    return rc;
+}
+
 int weir__sys_mkdir(const char *path, mode_t mode)
 {
     int rc = weir__sys_fault();

@@ -75,11 +75,51 @@ ssize_t weir__sys_sendmsg(int fd, const struct msghdr *message, int flags)
     return rc;
 }
 
+ssize_t weir__sys_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    ssize_t rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL_AGAIN(rc, recvmsg(fd, message, flags));
+    return rc;
+}
+
+int weir__sys_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL_AGAIN(rc, sendmmsg(fd, messages, count, flags | MSG_NOSIGNAL));
+    return rc;
+}
+
+int weir__sys_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL_AGAIN(rc, recvmmsg(fd, messages, count, flags, NULL));
+    return rc;
+}
+
 int weir__sys_shutdown(int fd, int how)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
         WEIR__SYS_CALL(rc, shutdown(fd, how));
+    return rc;
+}
+
+int weir__sys_setsockopt(int fd, int level, int option, const void *value, socklen_t size)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, setsockopt(fd, level, option, value, size));
+    return rc;
+}
+
+int weir__sys_getsockopt(int fd, int level, int option, void *out_value, socklen_t *size)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, getsockopt(fd, level, option, out_value, size));
     return rc;
 }
 

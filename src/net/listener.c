@@ -29,12 +29,6 @@ struct weir_listener {
     weir_listener_stats stats;
 };
 
-/* On the stack of a task that waits. */
-struct accepting {
-    struct weir__op op;
-    struct weir__list link;
-};
-
 /* --- open ------------------------------------------------------------------------------------- */
 
 static int fail_on(const char *what, const weir_address *address, int rc)
@@ -55,7 +49,7 @@ static int bind_socket(int fd, const weir_listener_options *options, const weir_
     if (rc == 0 && family == AF_INET6) // said always: the default is a setting of the machine
         rc = weir__sys_setsockopt_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->ipv6_only);
     if (rc == 0)
-        rc = weir__sys_bind(fd, weir__net_sockaddr(address), address->size);
+        rc = weir__net_bind(fd, SOCK_STREAM, address, options->unix_mode);
     return rc;
 }
 
@@ -79,18 +73,9 @@ static int open_socket(const weir_listener_options *options, int *out_fd)
     return 0;
 }
 
-static int read_address(int fd, weir_address *out_address)
-{
-    weir_address address = {.size = sizeof address.storage};
-    int rc = weir__sys_getsockname(fd, (struct sockaddr *)(void *)&address.storage, &address.size);
-    if (rc == 0)
-        *out_address = address;
-    return rc;
-}
-
 static int begin_listening(weir_listener *listener, const weir_listener_options *options)
 {
-    int rc = read_address(listener->fd, &listener->address);
+    int rc = weir__net_local_address(listener->fd, &listener->address);
     if (rc < 0)
         return weir_fail(rc, "cannot listen on descriptor %d: %s", listener->fd,
                          weir_code_text(rc));
@@ -100,7 +85,7 @@ static int begin_listening(weir_listener *listener, const weir_listener_options 
     if (rc < 0)
         return fail_on("listen on", &listener->address, rc);
     // With port 0 and SO_REUSEPORT it is only now that nobody else can get the same one.
-    return read_address(listener->fd, &listener->address);
+    return weir__net_local_address(listener->fd, &listener->address);
 }
 
 /* From a process before us: it listens already; listen(2) again only sets the backlog. */
@@ -197,9 +182,7 @@ void weir_listener_close(weir_listener *listener)
         return;
     listener->closed = true;
     weir__ledger_remove(&listener->entry);
-    for (struct weir__list *node = listener->accepts.next; node != &listener->accepts;
-         node = node->next)
-        weir__io_cancel(&WEIR__CONTAINER(node, struct accepting, link)->op);
+    weir__net_calls_cancel(&listener->accepts);
     settle_closed(listener);
 }
 
@@ -274,10 +257,10 @@ static bool is_shortage(int rc)
 static int accept_once(weir_listener *listener, weir_address *out_peer)
 {
     weir_address peer = {.size = sizeof peer.storage};
-    struct accepting accepting = {.op = {.kind = WEIR__OP_ACCEPT,
-                                         .fd = listener->fd,
-                                         .address = (struct sockaddr *)(void *)&peer.storage,
-                                         .address_size = &peer.size}};
+    struct weir__net_call accepting = {.op = {.kind = WEIR__OP_ACCEPT,
+                                              .fd = listener->fd,
+                                              .address = (struct sockaddr *)(void *)&peer.storage,
+                                              .address_size = &peer.size}};
     weir__list_append(&listener->accepts, &accepting.link);
     int fd = (int)weir__io_run(&accepting.op);
     weir__list_remove(&accepting.link);

@@ -42,6 +42,17 @@ int weir__net_limit(int64_t given, int64_t otherwise, int64_t *out_limit) WEIR_M
 enum { WEIR__NET_DURATION_BYTES = 32 };
 const char *weir__net_duration(int64_t duration_ns, char out_text[WEIR__NET_DURATION_BYTES]);
 
+/* --- calls ------------------------------------------------------------------------------------ */
+
+/* Checkpoint: an operation; -ETIME when nothing came of it within the limit. */
+ssize_t weir__net_run(struct weir__op *op, int64_t limit_ns) WEIR_MUST_CHECK;
+/* On the stack of a task that waits, and in a list of what it waits for. */
+struct weir__net_call {
+    struct weir__op op;
+    struct weir__list link;
+};
+void weir__net_calls_cancel(struct weir__list *calls); /* their handle is being closed */
+
 /* --- addresses -------------------------------------------------------------------------------- */
 
 /* An IPv4 or IPv6 literal without port or brackets. -EINVAL: no such literal. */
@@ -56,6 +67,12 @@ static inline const struct sockaddr *weir__net_sockaddr(const weir_address *addr
 {
     return (const struct sockaddr *)(const void *)&address->storage;
 }
+
+int weir__net_local_address(int fd, weir_address *out_address) WEIR_MUST_CHECK;
+/* `type` is the socket's; the file of a Unix one gets `unix_mode`, 0: what umask leaves. A file
+ * that nobody has open any more is removed before. */
+int weir__net_bind(int fd, int type, const weir_address *address, unsigned unix_mode)
+    WEIR_MUST_CHECK;
 
 /* TCP_NODELAY, keepalive and TCP_USER_TIMEOUT; sockets accepted from a listener inherit them. */
 void weir__net_tune(int fd, int family, int64_t write_stall_ns);

@@ -15,22 +15,13 @@
 
 static ssize_t send_within(int fd, struct msghdr *message, int64_t limit_ns, struct weir__op **op)
 {
-    weir_scope limit = {0};
-    bool limited = limit_ns != WEIR_FOREVER;
-    int rc = limited ? weir_timeout_enter(&limit, limit_ns) : 0;
-    if (rc < 0)
-        return rc;
     struct weir__op sending = {.kind = WEIR__OP_SENDMSG, .fd = fd, .message = message};
     if (op != NULL)
         *op = &sending;
-    ssize_t sent = weir__io_run(&sending);
+    ssize_t sent = weir__net_run(&sending, limit_ns);
     if (op != NULL)
         *op = NULL;
-    if (limited)
-        rc = weir_scope_leave(&limit, sent < 0 ? (int)sent : 0);
-    else if (sent < 0)
-        rc = (int)sent;
-    return sent < 0 ? rc : sent;
+    return sent;
 }
 
 ssize_t weir__net_send_some(int fd, struct msghdr *message, int64_t stall_ns, struct weir__op **op)
