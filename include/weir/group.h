@@ -45,6 +45,12 @@ typedef enum weir_restart {
 } weir_restart;
 
 /**
+ * Is given each failure of a supervised group once, when it happens; must not park. What it returns
+ * is a failure of its own, and reported.
+ */
+typedef int weir_supervise_fn(const weir_failure *failure, void *arg);
+
+/**
  * How a group of WEIR_SUPERVISE deals with failures. Zero is the default of each field.
  *
  * A task that fails is started again after its back-off; its id stays good. One that is cancelled
@@ -53,14 +59,12 @@ typedef enum weir_restart {
  * budget, and then the group is cancelled.
  */
 typedef struct weir_supervise_options {
-    weir_strategy strategy; /* default WEIR_ONE_FOR_ONE */
-    size_t intensity;       /* restarts that are fine within a period; 0: 3; at most 65,536, or
+    weir_strategy strategy;     /* default WEIR_ONE_FOR_ONE */
+    size_t intensity;           /* restarts that are fine within a period; 0: 3; at most 65,536, or
                                WEIR_UNLIMITED */
-    int64_t period_ns;      /* 0: 5 s */
-    /* Is given each failure once, when it happens; must not park. What it returns is a failure of
-     * its own, and reported. NULL: failures are reported. */
-    int (*handler)(const weir_failure *failure, void *arg);
-    void *handler_arg; /* kept */
+    int64_t period_ns;          /* 0: 5 s */
+    weir_supervise_fn *handler; /* NULL: failures are reported */
+    void *handler_arg;          /* kept */
 } weir_supervise_options;
 
 /** How a group behaves. Zero is the default of each field. */
@@ -252,6 +256,7 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_spawn(weir_group *group, weir_
  * Returns     0 or a negative errno
  * Errors      as weir_spawn(), and
  *             -EAGAIN  options->nowait and the group is full
+ *             -EINVAL  a duration is negative
  * Checkpoint  when the group has running_max tasks and options->nowait is false
  * Thread      the group's loop
  * Source      rules T1, T2, G3, G10
@@ -296,6 +301,7 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_start(weir_group *group, weir_
  * @param fn         as weir_start()
  * @param arg        as weir_start()
  * @param out_value  as weir_start()
+ * @param out_id     written when this returns 0; may be NULL
  *
  * Returns     as weir_start()
  * Checkpoint  always
@@ -305,7 +311,8 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_start(weir_group *group, weir_
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_start_with(weir_group *group,
                                                              const weir_spawn_options *options,
                                                              weir_task_fn *fn, void *arg,
-                                                             void **out_value);
+                                                             void **out_value,
+                                                             weir_task_id *out_id);
 
 /**
  * In a task that weir_start() started: it is ready, and goes over to its group.

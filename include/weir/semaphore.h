@@ -81,7 +81,7 @@ WEIR_API int weir_semaphore_release(weir_semaphore *semaphore, size_t permits);
  * Checkpoint  no
  * Thread      the semaphore's loop
  */
-WEIR_API size_t weir_semaphore_free(const weir_semaphore *semaphore);
+WEIR_API size_t weir_semaphore_available(const weir_semaphore *semaphore);
 
 WEIR_END_DECLS
 

@@ -21,6 +21,7 @@ struct weir__start {
     const weir_spawn_options *options;
     void *value;
     bool handed_over;
+    weir_task_id id;
 };
 
 /* --- the new task's side ---------------------------------------------------------------------- */
@@ -132,7 +133,7 @@ static int run_start(weir_group *group, struct weir__start *start, weir_task_fn 
     options.service = false;
     own->start = start;
     own->equips = true;
-    rc = weir__task_spawn_with_at(own, &options, fn, arg, address);
+    rc = weir__task_spawn_with_at(own, &options, fn, arg, address, &start->id);
     return weir__group_close_at(own, rc, NULL, address);
 }
 
@@ -147,7 +148,7 @@ static int judge(int rc, const void *address)
 }
 
 static int start_task(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn,
-                      void *arg, void **out_value, const void *address)
+                      void *arg, void **out_value, weir_task_id *out_id, const void *address)
 {
     static const weir_spawn_options defaults;
     if (weir__core_task() == NULL)
@@ -166,16 +167,18 @@ static int start_task(weir_group *group, const weir_spawn_options *options, weir
     }
     if (out_value != NULL)
         *out_value = start.value;
+    if (out_id != NULL)
+        *out_id = start.id;
     return 0;
 }
 
 int weir_start(weir_group *group, weir_task_fn *fn, void *arg, void **out_value)
 {
-    return start_task(group, NULL, fn, arg, out_value, __builtin_return_address(0));
+    return start_task(group, NULL, fn, arg, out_value, NULL, __builtin_return_address(0));
 }
 
 int weir_start_with(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn,
-                    void *arg, void **out_value)
+                    void *arg, void **out_value, weir_task_id *out_id)
 {
-    return start_task(group, options, fn, arg, out_value, __builtin_return_address(0));
+    return start_task(group, options, fn, arg, out_value, out_id, __builtin_return_address(0));
 }

@@ -322,6 +322,9 @@ static int make_extra(weir_group *group, const weir_spawn_options *options, weir
 {
     const weir_task *spawner = group->loop->current;
     struct weir__locals *locals = spawner == NULL ? NULL : weir__task_locals(spawner);
+    if (options != NULL && (options->cleanup_ns < 0 || options->backoff_ns < 0 ||
+                            options->backoff_max_ns < 0 || options->stop_budget_ns < 0))
+        return -EINVAL;
     struct weir__extra *extra = weir__base_alloc_zero(sizeof *extra);
     if (extra == NULL)
         return -ENOMEM;
@@ -447,9 +450,9 @@ int weir__task_spawn_at(weir_group *group, weir_task_fn *fn, void *arg, const vo
 }
 
 int weir__task_spawn_with_at(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn,
-                             void *arg, const void *address)
+                             void *arg, const void *address, weir_task_id *out_id)
 {
-    return spawn(group, options, fn, arg, 0, address, 0, NULL);
+    return spawn(group, options, fn, arg, 0, address, 0, out_id);
 }
 
 const weir_site *weir__task_spawn_site(const weir_task *task)

@@ -15,7 +15,7 @@ void weir__task_finish(weir_loop *loop, weir_task *task, int rc);
 int weir__task_spawn_at(weir_group *group, weir_task_fn *fn, void *arg, const void *address)
     WEIR_MUST_CHECK;
 int weir__task_spawn_with_at(weir_group *group, const weir_spawn_options *options, weir_task_fn *fn,
-                             void *arg, const void *address) WEIR_MUST_CHECK;
+                             void *arg, const void *address, weir_task_id *out_id) WEIR_MUST_CHECK;
 /* Where it was spawned: exactly one of the two is not NULL. */
 const weir_site *weir__task_spawn_site(const weir_task *task);
 const void *weir__task_spawn_address(const weir_task *task);

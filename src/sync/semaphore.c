@@ -103,7 +103,7 @@ int weir_semaphore_release(weir_semaphore *semaphore, size_t permits)
     return 0;
 }
 
-size_t weir_semaphore_free(const weir_semaphore *semaphore)
+size_t weir_semaphore_available(const weir_semaphore *semaphore)
 {
     return semaphore->weir__free;
 }

@@ -296,7 +296,7 @@ static int brings(void *arg)
     weir_spawn_options options = {.name = "brought", .service = true};
     int rc = weir_sleep(5 * WEIR_MS);
     if (rc == 0 && a->starts)
-        rc = weir_start_with(a->group, &options, serves_when_ready, &metrics, NULL);
+        rc = weir_start_with(a->group, &options, serves_when_ready, &metrics, NULL, NULL);
     else if (rc == 0)
         rc = weir_spawn_with(a->group, &options, (weir_task_fn *)(void (*)(void))serves, &metrics,
                              NULL);

@@ -278,7 +278,7 @@ TASK_TEST(a_pending_start_takes_a_place) /* G10, G11 */
     REQUIRE_RC(0, weir_group_open(&group, &(weir_group_options){.running_max = 1}));
     EXPECT_RC(0, weir_start(group, serve, &first, NULL));
     weir_spawn_options options = {.nowait = true};
-    EXPECT_RC(-EAGAIN, weir_start_with(group, &options, serve, &second, NULL));
+    EXPECT_RC(-EAGAIN, weir_start_with(group, &options, serve, &second, NULL, NULL));
     EXPECT_RC(0, weir_start(group, serve, &second, NULL)); /* waits for the first to end at 15 */
     EXPECT_EQ(20, (weir_now() - begin_ns) / WEIR_MS);
     EXPECT_RC(0, weir_group_close(group, 0));
@@ -337,10 +337,25 @@ TASK_TEST(a_service_is_one_from_its_start_on) /* G9, G11 */
     int64_t begin_ns = weir_now();
     REQUIRE_RC(0, weir_group_open(&group, NULL));
     weir_spawn_options options = {.service = true};
-    EXPECT_RC(0, weir_start_with(group, &options, serve, &server, NULL));
+    EXPECT_RC(0, weir_start_with(group, &options, serve, &server, NULL, NULL));
     EXPECT_RC(0, WEIR_SPAWN(group, op_for, .duration_ms = 9));
     EXPECT_RC(0, weir_group_close(group, 0));
     EXPECT_EQ(10, (weir_now() - begin_ns) / WEIR_MS);
+    EXPECT_RC(-ECANCELED, server.got);
+}
+
+TASK_TEST(who_has_started_is_known_by_its_id) /* R4, G11 */
+{
+    struct server server = {.ready_ms = 1};
+    weir_group *group;
+    weir_task_id id = 0, untouched = 0;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(-EINVAL, weir_start_with(group, &(weir_spawn_options){.cleanup_ns = -1}, serve,
+                                       &server, NULL, &untouched));
+    EXPECT_EQ(0, untouched);
+    EXPECT_RC(0, weir_start_with(group, NULL, serve, &server, NULL, &id));
+    EXPECT_RC(0, weir_task_cancel(id, "by its id"));
+    EXPECT_RC(0, weir_group_close(group, 0));
     EXPECT_RC(-ECANCELED, server.got);
 }
 
@@ -352,8 +367,8 @@ TASK_TEST(a_handled_failure_is_handled_from_the_start_on) /* P8, G11 */
     struct server late = {.ready_ms = 1, .live_ms = 1, .then = -EIO};
     count_findings();
     REQUIRE_RC(0, weir_group_open(&group, NULL));
-    EXPECT_RC(-EIO, weir_start_with(group, &options, serve, &early, NULL));
-    EXPECT_RC(0, weir_start_with(group, &options, serve, &late, NULL));
+    EXPECT_RC(-EIO, weir_start_with(group, &options, serve, &early, NULL, NULL));
+    EXPECT_RC(0, weir_start_with(group, &options, serve, &late, NULL, NULL));
     EXPECT_RC(0, weir_group_close(group, 0));
     EXPECT_EQ(1, findings[WEIR__FINDING_FAILURES]); /* nobody asked for it */
 }
@@ -389,7 +404,7 @@ static int program(void *arg)
     weir_spawn_options options = {.keep = true};
     rc = weir_start(group, serve, &one, NULL);
     if (rc == 0)
-        rc = weir_start_with(group, &options, serve, &two, NULL);
+        rc = weir_start_with(group, &options, serve, &two, NULL, NULL);
     if (rc == -ESHUTDOWN)
         rc = weir_check();
     return weir_group_close(group, rc);

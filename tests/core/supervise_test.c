@@ -519,6 +519,15 @@ TASK_TEST(options_that_cannot_be_are_refused)
     EXPECT_RC(-EINVAL, weir_group_open(&group, &options));
     options.supervise = (weir_supervise_options){.intensity = (size_t)1 << 40};
     EXPECT_RC(-EINVAL, weir_group_open(&group, &options));
+
+    options.supervise = (weir_supervise_options){0};
+    REQUIRE_RC(0, weir_group_open(&group, &options));
+    static const weir_spawn_options impossible[] = {
+        {.backoff_ns = -1}, {.backoff_max_ns = -1}, {.stop_budget_ns = -1}, {.cleanup_ns = -1}};
+    struct member a = {.name = "a"};
+    for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++)
+        EXPECT_RC(-EINVAL, weir_spawn_with(group, &impossible[i], run, &a, NULL));
+    EXPECT_RC(0, weir_group_close(group, 0));
 }
 
 /* --- everywhere ------------------------------------------------------------------------------- */

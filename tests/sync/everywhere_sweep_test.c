@@ -123,7 +123,7 @@ static int use_locks(void *arg)
     for (int i = 0; i < 4 && rc == 0; i++)
         rc = WEIR_SPAWN(group, locker, .mutex = &mutex, .semaphore = &semaphore);
     rc = weir_group_close(group, rc);
-    WEIR_TEST_EXPECT(weir_semaphore_free(&semaphore) == 2); /* I10 */
+    WEIR_TEST_EXPECT(weir_semaphore_available(&semaphore) == 2); /* I10 */
     WEIR_TEST_EXPECT(weir_mutex_try_lock(&mutex) == 0);
     weir_mutex_unlock(&mutex);
     return rc;

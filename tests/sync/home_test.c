@@ -119,7 +119,7 @@ static void settle_ours(void)
     EXPECT_RC(0, weir_rwlock_unlock(&ours.rwlock));
     EXPECT_RC(0, weir_mutex_unlock(&ours.mutex));
     EXPECT(!weir_event_is_set(&ours.event));
-    EXPECT_EQ(2, weir_semaphore_free(&ours.semaphore));
+    EXPECT_EQ(2, weir_semaphore_available(&ours.semaphore));
     EXPECT(!weir_future_is_set(&ours.future));
     EXPECT_EQ(1, weir_channel_count(ours.channel));
 }

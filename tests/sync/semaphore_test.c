@@ -27,14 +27,14 @@ TASK_TEST(free_permits_are_taken_at_once_and_given_back)
     weir_semaphore semaphore;
     weir_semaphore_init(&semaphore, 3);
     EXPECT_RC(0, weir_semaphore_acquire(&semaphore, 2));
-    EXPECT_EQ(1, weir_semaphore_free(&semaphore));
+    EXPECT_EQ(1, weir_semaphore_available(&semaphore));
     EXPECT_RC(-EAGAIN, weir_semaphore_try_acquire(&semaphore, 2));
     EXPECT_RC(0, weir_semaphore_try_acquire(&semaphore, 1));
     EXPECT_RC(0, weir_semaphore_acquire(&semaphore, 0));
     weir_semaphore_release(&semaphore, 3);
-    EXPECT_EQ(3, weir_semaphore_free(&semaphore));
+    EXPECT_EQ(3, weir_semaphore_available(&semaphore));
     weir_semaphore_release(&semaphore, SIZE_MAX);
-    EXPECT_EQ(-1, (intmax_t)weir_semaphore_free(&semaphore)); // SIZE_MAX, and no wrap
+    EXPECT_EQ(-1, (intmax_t)weir_semaphore_available(&semaphore)); // SIZE_MAX, and no wrap
 }
 
 TASK_TEST(permits_are_handed_out_in_the_order_of_asking)
@@ -55,7 +55,7 @@ TASK_TEST(permits_are_handed_out_in_the_order_of_asking)
     EXPECT_RC(0, weir_group_close(group, 0));
     for (int i = 0; i < TAKERS; i++)
         EXPECT_EQ(i + 1, takers[i].position);
-    EXPECT_EQ(0, weir_semaphore_free(&semaphore));
+    EXPECT_EQ(0, weir_semaphore_available(&semaphore));
 }
 
 TASK_TEST(a_newcomer_does_not_overtake_a_waiter)
@@ -90,7 +90,7 @@ TASK_TEST(a_release_followed_by_a_cancel_in_one_turn_conserves_the_permits)
     EXPECT_RC(0, weir_task_cancel(id, "test"));
     settle();
     EXPECT_RC(0, first.rc); // case 176, O4: it was granted before
-    EXPECT_EQ(0, weir_semaphore_free(&semaphore));
+    EXPECT_EQ(0, weir_semaphore_available(&semaphore));
     EXPECT_EQ(0, second.position);
     weir_semaphore_release(&semaphore, 1); // what the first one holds
     EXPECT_RC(0, weir_group_close(group, 0));
@@ -108,13 +108,13 @@ TASK_TEST(a_cancelled_acquire_holds_nothing_and_lets_those_behind_it_pass)
     weir_task_id id = spawn(group, take, &big);
     spawn(group, take, &small);
     settle();
-    EXPECT_EQ(2, weir_semaphore_free(&semaphore)); // case 178: nothing is held before all is there
+    EXPECT_EQ(2, weir_semaphore_available(&semaphore)); // case 178: nothing is held before all is there
     EXPECT_EQ(0, served_count);
     EXPECT_RC(0, weir_task_cancel(id, "test"));
     EXPECT_RC(0, weir_group_close(group, 0));
     EXPECT_RC(-ECANCELED, big.rc);
     EXPECT_EQ(1, small.position);
-    EXPECT_EQ(1, weir_semaphore_free(&semaphore));
+    EXPECT_EQ(1, weir_semaphore_available(&semaphore));
 }
 
 TASK_TEST(an_acquire_in_a_cancelled_scope_takes_nothing)
@@ -126,7 +126,7 @@ TASK_TEST(an_acquire_in_a_cancelled_scope_takes_nothing)
     weir_scope_cancel(&scope, "test");
     EXPECT_RC(-ECANCELED, weir_semaphore_acquire(&semaphore, 1));
     EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&scope, -ECANCELED));
-    EXPECT_EQ(1, weir_semaphore_free(&semaphore));
+    EXPECT_EQ(1, weir_semaphore_available(&semaphore));
 }
 
 /* --- no permit is lost, whatever is cancelled when (I10) -------------------------------------- */
@@ -172,7 +172,7 @@ static int hold_contest(void *arg)
         EXPECT(rc == 0 || rc == -ESTALE);
     }
     EXPECT_RC(0, weir_group_close(group, 0));
-    EXPECT_EQ(PERMITS, weir_semaphore_free(&contest.semaphore));
+    EXPECT_EQ(PERMITS, weir_semaphore_available(&contest.semaphore));
     return 0;
 }
 

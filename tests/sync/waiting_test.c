@@ -167,7 +167,7 @@ static void end_all(void)
     EXPECT_RC(0, weir_rwlock_unlock(&all.rwlock));
     EXPECT_RC(0, weir_rwlock_try_write_lock(&all.rwlock));
     EXPECT_RC(0, weir_rwlock_unlock(&all.rwlock));
-    EXPECT_EQ(1, weir_semaphore_free(&all.semaphore));
+    EXPECT_EQ(1, weir_semaphore_available(&all.semaphore));
     EXPECT_EQ(0, weir_barrier_count(&all.barrier));
     weir_future_deinit(&all.future);
     weir_channel_free(all.channel);
@@ -498,7 +498,7 @@ static int run_world(void *arg)
         EXPECT(rc == 0 || rc == -ESTALE);
     }
     EXPECT_RC(0, weir_group_close(group, 0));
-    EXPECT_EQ(PERMITS, weir_semaphore_free(&world.semaphore));
+    EXPECT_EQ(PERMITS, weir_semaphore_available(&world.semaphore));
     EXPECT_EQ(0, weir_barrier_count(&world.barrier));
     EXPECT_RC(0, weir_mutex_try_lock(&world.mutex));
     EXPECT_RC(0, weir_mutex_unlock(&world.mutex));
