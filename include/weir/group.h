@@ -256,7 +256,7 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_spawn(weir_group *group, weir_
  * Returns     0 or a negative errno
  * Errors      as weir_spawn(), and
  *             -EAGAIN  options->nowait and the group is full
- *             -EINVAL  a duration is negative
+ *             -EINVAL  a back-off or a stop budget is negative, in a group of WEIR_SUPERVISE
  * Checkpoint  when the group has running_max tasks and options->nowait is false
  * Thread      the group's loop
  * Source      rules T1, T2, G3, G10

@@ -322,8 +322,8 @@ static int make_extra(weir_group *group, const weir_spawn_options *options, weir
 {
     const weir_task *spawner = group->loop->current;
     struct weir__locals *locals = spawner == NULL ? NULL : weir__task_locals(spawner);
-    if (options != NULL && (options->cleanup_ns < 0 || options->backoff_ns < 0 ||
-                            options->backoff_max_ns < 0 || options->stop_budget_ns < 0))
+    if (options != NULL &&
+        (options->backoff_ns < 0 || options->backoff_max_ns < 0 || options->stop_budget_ns < 0))
         return -EINVAL;
     struct weir__extra *extra = weir__base_alloc_zero(sizeof *extra);
     if (extra == NULL)

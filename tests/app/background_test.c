@@ -25,7 +25,7 @@ TEST_ON_BOTH(a_failure_is_told_when_it_happens_and_touches_nobody)
 {
     REQUIRE(service_start(&service, &service_options,
                           ARGUMENTS("--backend", backend, "--workers", "1")));
-    EXPECT_EQ(202, status_of(client_ask(&service, "POST /work?ms=700")));
+    EXPECT_EQ(202, status_of(client_ask(&service, "POST /work?ms=2000")));
     for (int i = 0; i < 5; i++)
         EXPECT_EQ(202, status_of(client_ask(&service, "POST /work?then=fail")));
     service_log_until(&service, "background task failed");
@@ -36,6 +36,8 @@ TEST_ON_BOTH(a_failure_is_told_when_it_happens_and_touches_nobody)
     EXPECT_CONTAINS("weir_background_tasks 1\n", metrics);
     EXPECT_CONTAINS("weir_background_started_total 6\n", metrics);
     EXPECT_CONTAINS("weir_background_ended_total{outcome=\"failed\"} 5\n", metrics);
+    EXPECT_STR("running 1 started 6 failed 5 cancelled 0 refused 0\n",
+               body_of(client_ask(&service, "GET /work")));
     service_end(&service, 0);
     EXPECT_EQ(5, service_log_count(&service, "background task failed"));
     EXPECT_CONTAINS("finished 0 requests, 1 background task; cut 0", service.log);

@@ -57,7 +57,7 @@ TEST(several_workers_share_the_port_and_the_state)
     for (int i = 0; i < 200 && seen != 7; i++) {
         const char *answer = client_ask(&service, "GET /who");
         EXPECT_EQ(200, status_of(answer));
-        EXPECT_CONTAINS(" of 3, state shared", body_of(answer));
+        EXPECT_CONTAINS(" of 3, state shared of test-service\n", body_of(answer));
         seen |= 1u << (body_of(answer)[0] - '0');
     }
     EXPECT_EQ(7, seen); /* each had a turn */

@@ -139,9 +139,10 @@ static int who(weir_request *request)
 {
     char text[64];
     const weir_app *app = weir_request_app(request);
-    snprintf(text, sizeof text, "%u of %u, state %s\n",
+    snprintf(text, sizeof text, "%u of %u, state %s of %s%s\n",
              weir_app_worker_index(weir_request_worker(request)), weir_app_worker_count(app),
-             (const char *)weir_request_state(request));
+             (const char *)weir_request_state(request), weir_app_name(app),
+             weir_app_state(app) == weir_request_state(request) ? "" : " (two states)");
     return weir_respond_text(request, 200, text);
 }
 
@@ -185,6 +186,19 @@ static int work(struct work *a)
     if (rc < 0)
         return rc;
     return a->then == 'f' ? weir_fail(-EPROTO, "the work went wrong") : 0;
+}
+
+/* What was said of background work so far. */
+static int show_work(weir_request *request)
+{
+    weir_background_stats stats;
+    weir_background_stats_get(weir_request_app(request), &stats);
+    char text[128];
+    snprintf(text, sizeof text,
+             "running %zu started %llu failed %llu cancelled %llu refused %llu\n", stats.running,
+             (unsigned long long)stats.started, (unsigned long long)stats.failed,
+             (unsigned long long)stats.cancelled, (unsigned long long)stats.refused);
+    return weir_respond_text(request, 200, text);
 }
 
 static int start_work(weir_request *request)
@@ -245,6 +259,7 @@ static const weir_route routes[] = {
     WEIR_GET("/flood", flood),
     WEIR_GET("/events", events),
     WEIR_GET("/who", who),
+    WEIR_GET("/work", show_work),
     WEIR_POST("/work", start_work, WISH, .status = 202),
     WEIR_POST("/late", start_late, WISH, .status = 202),
     WEIR_POST("/stop", stop),

@@ -350,8 +350,8 @@ TASK_TEST(who_has_started_is_known_by_its_id) /* R4, G11 */
     weir_group *group;
     weir_task_id id = 0, untouched = 0;
     REQUIRE_RC(0, weir_group_open(&group, NULL));
-    EXPECT_RC(-EINVAL, weir_start_with(group, &(weir_spawn_options){.cleanup_ns = -1}, serve,
-                                       &server, NULL, &untouched));
+    struct server early = {.ready_ms = 1, .before = -EIO};
+    EXPECT_RC(-EIO, weir_start_with(group, NULL, serve, &early, NULL, &untouched));
     EXPECT_EQ(0, untouched);
     EXPECT_RC(0, weir_start_with(group, NULL, serve, &server, NULL, &id));
     EXPECT_RC(0, weir_task_cancel(id, "by its id"));

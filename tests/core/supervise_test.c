@@ -523,7 +523,7 @@ TASK_TEST(options_that_cannot_be_are_refused)
     options.supervise = (weir_supervise_options){0};
     REQUIRE_RC(0, weir_group_open(&group, &options));
     static const weir_spawn_options impossible[] = {
-        {.backoff_ns = -1}, {.backoff_max_ns = -1}, {.stop_budget_ns = -1}, {.cleanup_ns = -1}};
+        {.backoff_ns = -1}, {.backoff_max_ns = -1}, {.stop_budget_ns = -1}};
     struct member a = {.name = "a"};
     for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++)
         EXPECT_RC(-EINVAL, weir_spawn_with(group, &impossible[i], run, &a, NULL));

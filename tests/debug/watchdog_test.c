@@ -2,11 +2,13 @@
  * watchdog_test.c - the reporting thread comes and goes with the runs, and reports survive without
  * it
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/debug.h>
 #include <weir/weir.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/thread.h"
 #include "tests/debug/program.h"
@@ -49,6 +51,64 @@ static int return_from_block(void *arg)
         return 0;
     }
     return rc;
+}
+
+static int block_for_30_ms(void *arg)
+{
+    (void)arg;
+    int64_t until_ns = weir__base_cpu_now() + 30 * WEIR_MS;
+    while (weir__base_cpu_now() < until_ns)
+        ;
+    return 0;
+}
+
+static int hold_the_loop(void *arg)
+{
+    weir_debug_stats before, after;
+    weir_debug_stats_get(&before);
+    for (int i = 0; i < 100; i++) { /* the watching thread must get the CPU meanwhile */
+        int rc = block_for_30_ms(arg);
+        if (rc == 0)
+            rc = weir_sleep(WEIR_MS);
+        weir_debug_stats_get(&after);
+        if (rc < 0 || after.longest_stall_ns > before.longest_stall_ns) /* known at its end */
+            break;
+    }
+    fprintf(stderr, "stalls %d longest %d findings %d\n", after.stalls > before.stalls,
+            after.longest_stall_ns > before.longest_stall_ns, after.findings > before.findings);
+    return 0;
+}
+
+static void take_steps_of_10_ms(void)
+{
+    weir_debug_set_step_limit(10 * WEIR_MS);
+}
+
+TEST(a_step_beyond_a_limit_of_ones_own_is_told_and_counted) /* Q6 */
+{
+    static struct said said;
+    run_program_prepared(take_steps_of_10_ms, hold_the_loop, &said);
+    EXPECT_CONTAINS("stalls 1 longest 1 findings 1", said.text);
+    EXPECT_CONTAINS("W104", said.text);
+}
+
+static int hold_the_loop_once(void *arg)
+{
+    for (int i = 0; i < 8; i++)
+        block_for_30_ms(arg);
+    return 0;
+}
+
+static void take_any_step(void)
+{
+    weir_debug_set_step_limit(WEIR_FOREVER);
+}
+
+TEST(without_a_limit_of_steps_nothing_is_told)
+{
+    static struct said said;
+    run_program_prepared(take_any_step, hold_the_loop_once, &said);
+    EXPECT_EQ(0, said.size);
 }
 
 static void refuse_threads(void)

@@ -172,6 +172,33 @@ IO_TEST(answers_of_every_framing_are_read_whole)
     close_server(&server);
 }
 
+IO_TEST(an_answer_is_read_piece_by_piece_behind_its_head)
+{
+    struct server server = {
+        .answers = {"HTTP/1.1 200 OK\r\nX-Kind: first\r\nx-kind: second\r\n"
+                    "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n",
+                    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"}};
+    open_server(&server, NULL);
+    weir_http_exchange *exchange;
+    REQUIRE_RC(0, weir_http_begin(server.client, &(weir_http_call){.url = server.url}, &exchange));
+    EXPECT_EQ(200, weir_http_exchange_status(exchange));
+    EXPECT_STR("first", weir_http_exchange_header(exchange, "x-KIND"));
+    EXPECT(weir_http_exchange_header(exchange, "X-Other") == NULL);
+    char body[16] = {0}, piece[2];
+    size_t size = 0;
+    ssize_t got;
+    while ((got = weir_http_read(exchange, piece, sizeof piece)) > 0 && size < 8)
+        for (ssize_t i = 0; i < got; i++)
+            body[size++] = piece[i];
+    EXPECT_EQ(0, got);
+    EXPECT_STR("abcdefg", body);
+    EXPECT_EQ(0, weir_http_read(exchange, piece, sizeof piece)); /* the end stays the end */
+    weir_http_exchange_close(exchange);
+    expect_body(&server, 200, "b");
+    EXPECT_EQ(1, server.conns); /* it was read to its end, so it was kept */
+    close_server(&server);
+}
+
 IO_TEST(an_answer_in_single_bytes_is_the_same_answer)
 {
     struct server server = {

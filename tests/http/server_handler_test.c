@@ -336,6 +336,15 @@ static int ask_everything(weir_request *request)
     EXPECT_STR("", weir_request_query(request, "empty"));
     EXPECT_STR("a b+", weir_request_query(request, "plus"));
     EXPECT(weir_request_query(request, "none") == NULL);
+    const weir_model_pair *pairs;
+    size_t pair_count;
+    weir_request_query_pairs(request, &pairs, &pair_count);
+    EXPECT_EQ(4, pair_count); /* in order, doubles too */
+    EXPECT_STR("1", pairs[0].value.data);
+    EXPECT_STR("q", pairs[1].name.data);
+    EXPECT_STR("2", pairs[1].value.data);
+    EXPECT_STR("a b+", pairs[3].value.data);
+    EXPECT(weir_request_hooks_arg(request) == &heard);
     EXPECT_STR("text/html", weir_request_header(request, "ACCEPT"));
     EXPECT_STR("one", weir_request_header(request, "x-own"));
     EXPECT(weir_request_header(request, "x-other") == NULL);

@@ -103,6 +103,24 @@ static int end_early(weir_request *request)
     return note(rc);
 }
 
+static bool first_piece_seen;
+
+/* Goes on when the client has what was flushed. */
+static int write_and_flush(weir_request *request)
+{
+    EXPECT_RC(-EINVAL, weir_stream_flush(request)); /* nothing was begun */
+    int rc = weir_stream_begin(request, 200, NULL);
+    if (rc == 0)
+        rc = weir_stream_write(request, "first", 5);
+    if (rc == 0)
+        rc = weir_stream_flush(request);
+    while (rc == 0 && !first_piece_seen)
+        rc = weir_yield();
+    if (rc == 0)
+        rc = weir_stream_write(request, " second", 7);
+    return note(rc);
+}
+
 static int write_slowly(weir_request *request)
 {
     int rc = weir_stream_begin(request, 200, NULL);
@@ -248,6 +266,7 @@ static const weir_route routes[] = {
     WEIR_GET("/less", write_less),
     WEIR_GET("/fail", fail_in_the_middle),
     WEIR_GET("/end", end_early),
+    WEIR_GET("/flush", write_and_flush),
     WEIR_GET("/slowly", write_slowly, .timeout_ns = WEIR_MIN),
     WEIR_GET("/for-ever", write_for_ever),
     WEIR_POST("/upload", receive, .stream_body = true, .body_bytes_max = 10 << 20),
@@ -311,6 +330,19 @@ IO_TEST(a_stream_of_small_and_large_pieces_arrives_whole)
     EXPECT(!answer.cut);
     EXPECT_EQ(0, seen.rc);
     EXPECT_ANSWER(200, "all", client_ask(&client, GET("/end")));
+    close_both(&service, &client);
+}
+
+IO_TEST(what_is_flushed_arrives_before_the_rest_is_written)
+{
+    struct service service;
+    struct client client;
+    REQUIRE(open_both(&service, &client, NULL));
+    client_send(&client, GET("/flush"));
+    EXPECT(client_until(&client, "first"));
+    EXPECT_EQ(0, seen.ended);
+    first_piece_seen = true;
+    EXPECT_ANSWER(200, "first second", client_answer(&client));
     close_both(&service, &client);
 }
 

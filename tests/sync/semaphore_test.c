@@ -108,7 +108,8 @@ TASK_TEST(a_cancelled_acquire_holds_nothing_and_lets_those_behind_it_pass)
     weir_task_id id = spawn(group, take, &big);
     spawn(group, take, &small);
     settle();
-    EXPECT_EQ(2, weir_semaphore_available(&semaphore)); // case 178: nothing is held before all is there
+    EXPECT_EQ(2, weir_semaphore_available(&semaphore)); // case 178: nothing is held before all is
+                                                        // there
     EXPECT_EQ(0, served_count);
     EXPECT_RC(0, weir_task_cancel(id, "test"));
     EXPECT_RC(0, weir_group_close(group, 0));
