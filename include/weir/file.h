@@ -20,6 +20,9 @@
 /** An open file. */
 typedef struct weir_file weir_file;
 
+/** An open folder, see weir/folder.h. */
+typedef struct weir_folder weir_folder;
+
 /** What may be done with it. */
 typedef enum weir_file_access {
     WEIR_FILE_READ,
@@ -35,7 +38,56 @@ typedef struct weir_file_options {
     bool exclusive; /* make it; -EEXIST when it is there */
     bool truncate;  /* throw away what is in it */
     unsigned mode;  /* permissions of a new one, before the umask; 0: 0666 */
+    /* When set, the path is looked up in this folder and cannot lead out of it, whatever it says
+       and whoever moves things meanwhile: absolute paths, `..` above it, and symbolic links on the
+       way or at the end are refused (-EXDEV, -ELOOP). For names that come from outside. */
+    weir_folder *folder;
 } weir_file_options;
+
+/** What stands behind a name. */
+typedef enum weir_file_kind {
+    WEIR_FILE_KIND_UNKNOWN, /* the file system does not say */
+    WEIR_FILE_KIND_REGULAR,
+    WEIR_FILE_KIND_FOLDER,
+    WEIR_FILE_KIND_LINK, /* a symbolic one */
+    WEIR_FILE_KIND_PIPE,
+    WEIR_FILE_KIND_SOCKET,
+    WEIR_FILE_KIND_CHARACTER_DEVICE,
+    WEIR_FILE_KIND_BLOCK_DEVICE,
+} weir_file_kind;
+
+/** What the file system knows about a file. Instants are nanoseconds since 1970, wall clock. */
+typedef struct weir_file_stat {
+    weir_file_kind kind;
+    unsigned mode; /* permissions, 07777 */
+    uint32_t user;
+    uint32_t group;
+    uint32_t link_count;
+    uint64_t device; /* device and inode together are one file */
+    uint64_t inode;
+    int64_t size;
+    int64_t allocated_bytes; /* fewer than size: it has holes */
+    int64_t read_at_ns;
+    int64_t written_at_ns;
+    int64_t changed_at_ns; /* its content, permissions or names */
+    int64_t created_at_ns; /* 0: the file system does not keep it */
+} weir_file_stat;
+
+/** How a file will be used. */
+typedef enum weir_file_advice {
+    WEIR_FILE_NORMAL,
+    WEIR_FILE_SEQUENTIAL, /* from front to back: the kernel reads further ahead */
+    WEIR_FILE_RANDOM,     /* here and there: it does not read ahead */
+    WEIR_FILE_WILL_NEED,  /* begin to read this range into memory */
+    WEIR_FILE_DROP,       /* this range is not needed in memory; what is not on the disk stays */
+} weir_file_advice;
+
+/** What to do when the new name is there already. */
+typedef enum weir_rename_mode {
+    WEIR_RENAME_REPLACE,    /* take its place, in one step for everyone who looks */
+    WEIR_RENAME_NO_REPLACE, /* -EEXIST */
+    WEIR_RENAME_EXCHANGE,   /* both must be there, and change places in one step */
+} weir_rename_mode;
 
 enum {
     /** What weir_file_read_all() reads at most unless it is told otherwise. */
@@ -56,6 +108,8 @@ WEIR_BEGIN_DECLS
  *             -EISDIR     it is a folder
  *             -ESPIPE     it is a pipe or a socket: those have no positions
  *             -EINVAL     truncate without the right to write
+ *             -EXDEV, -ELOOP  it would lead out of options->folder
+ *             -ENOSYS     options->folder on a kernel before 5.6
  *             -ENOMEM     no memory
  *             -ECANCELED  the caller's scope is cancelled, and nothing was opened
  *             -EPERM      called outside a task
@@ -146,6 +200,46 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_append(weir_file *file, c
                                                               size_t size, size_t *out_written);
 
 /**
+ * Read into several buffers, one after the other, as if they were one.
+ *
+ * @param file      open to read
+ * @param parts     borrowed; the memory they name is in use until this returns
+ * @param count     how many
+ * @param offset    from the start of the file
+ * @param out_read  as weir_file_read()
+ *
+ * Returns     0 or a negative errno
+ * Errors      as weir_file_read()
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O4, O6, O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_read_parts(weir_file *file,
+                                                                  const weir_bytes *parts,
+                                                                  size_t count, int64_t offset,
+                                                                  size_t *out_read);
+
+/**
+ * Write several stretches of bytes one behind the other, in as few steps as can be.
+ *
+ * @param file         open to write, and not to append
+ * @param parts        borrowed; the memory they name is in use until this returns
+ * @param count        how many
+ * @param offset       from the start of the file
+ * @param out_written  bytes written of all parts together, exact whatever is returned; may be NULL
+ *
+ * Returns     0 when all is written, or a negative errno
+ * Errors      as weir_file_write()
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O4, O6, O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_write_parts(weir_file *file,
+                                                                   const weir_str *parts,
+                                                                   size_t count, int64_t offset,
+                                                                   size_t *out_written);
+
+/**
  * Wait until everything written so far is on the disk. After a failure what was written may be lost
  * although a later call succeeds: the kernel tells once.
  *
@@ -160,6 +254,20 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_append(weir_file *file, c
  * Source      rule O7; fsync(2)
  */
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_sync(weir_file *file);
+
+/**
+ * The same, but of what is about the file only what is needed to find its bytes again (its size):
+ * not its times and permissions. Cheaper for a file that is written over in place.
+ *
+ * @param file  open
+ *
+ * Returns     0 or a negative errno
+ * Errors      as weir_file_sync()
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rule O7; fdatasync(2)
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_sync_data(weir_file *file);
 
 /**
  * Cut a file, or make it longer with zeros.
@@ -189,6 +297,76 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_truncate(weir_file *file,
  * Thread      any
  */
 WEIR_API WEIR_MUST_CHECK int weir_file_size(weir_file *file, int64_t *out_size);
+
+/**
+ * What the file system knows about an open file.
+ *
+ * @param file      open
+ * @param out_stat  written
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EIO  as statx(2)
+ * Checkpoint  no: the kernel knows this of an open file
+ * Thread      any
+ */
+WEIR_API WEIR_MUST_CHECK int weir_file_stat_get(weir_file *file, weir_file_stat *out_stat);
+
+/**
+ * Change a file's permissions.
+ *
+ * @param file  open
+ * @param mode  07777 at most; the umask does not matter
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EPERM, -EROFS, -EIO  as fchmod(2); -EPERM also outside a task
+ *             -EINVAL     more than permissions
+ *             -ECANCELED  the caller's scope is cancelled, and nothing was done
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rule O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_set_mode(weir_file *file, unsigned mode);
+
+/**
+ * Have room for a range: writing there cannot fail for want of it. New bytes are zero; the file
+ * grows when the range ends behind it.
+ *
+ * @param file    open to write
+ * @param offset  where the range begins
+ * @param size    how long it is, at least 1
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ENOSPC, -EFBIG, -EIO, ...  as fallocate(2)
+ *             -EOPNOTSUPP  the file system cannot promise this
+ *             -EINVAL      an empty range or a negative offset
+ *             -ECANCELED   the caller's scope is cancelled, and nothing was done
+ *             -EPERM       called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rule O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_allocate(weir_file *file, int64_t offset,
+                                                                int64_t size);
+
+/**
+ * Tell the kernel how a range of a file will be used. It changes what is fast, never what is there.
+ *
+ * @param file    open
+ * @param advice  see there
+ * @param offset  where the range begins
+ * @param size    how long it is; 0: to the end of the file
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EINVAL     a negative number, or no advice
+ *             -ECANCELED  the caller's scope is cancelled
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      posix_fadvise(2)
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_advise(weir_file *file,
+                                                              weir_file_advice advice,
+                                                              int64_t offset, int64_t size);
 
 /**
  * Read a whole file.
@@ -246,6 +424,28 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_replace(const char *path,
  * Source      rule O7
  */
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_remove(const char *path);
+
+/**
+ * Give a file or folder another name in the same file system. weir_folder_rename() is the same
+ * beneath folders.
+ *
+ * @param from  borrowed
+ * @param to    borrowed
+ * @param mode  what to do when `to` is there
+ *
+ * Returns     0 or a negative errno; then nothing has changed
+ * Errors      -ENOENT, -EACCES, -ENOTEMPTY, ...  as rename(2)
+ *             -EEXIST     `to` is there, with WEIR_RENAME_NO_REPLACE
+ *             -EXDEV      another file system: copy it
+ *             -EINVAL     a folder into itself; the file system cannot do this mode
+ *             -ECANCELED  the caller's scope is cancelled, and nothing was done
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rule O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_rename(const char *from, const char *to,
+                                                              weir_rename_mode mode);
 
 WEIR_END_DECLS
 

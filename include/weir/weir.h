@@ -9,6 +9,7 @@
 #include <weir/exec.h>
 #include <weir/failure.h>
 #include <weir/file.h>
+#include <weir/folder.h>
 #include <weir/group.h>
 #include <weir/handle.h>
 #include <weir/local.h>

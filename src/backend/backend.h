@@ -46,6 +46,20 @@ enum weir__op_kind {
     WEIR__OP_WRITE,   /* fd, buffer, size, offset: files; as above */
     WEIR__OP_FSYNC,   /* fd, flags: 1 for data only; as above */
     WEIR__OP_OPEN,    /* path (buffer), flags (O_CLOEXEC is added), size: mode; as above */
+    /* More about files, up to TRUNCATE: each where features.file_kinds has its bit. `fd` is the
+     * folder of a name. Nothing else may come between READ and TRUNCATE. */
+    WEIR__OP_READ_PARTS,  /* fd, more: struct iovec, size: how many, offset */
+    WEIR__OP_WRITE_PARTS, /* the same */
+    WEIR__OP_STAT,        /* fd, name (buffer), flags (AT_*), more: struct statx, written */
+    WEIR__OP_OPEN_HOW,    /* fd, name, more: struct open_how; O_CLOEXEC is in it */
+    WEIR__OP_RENAME,      /* fd, name, offset: the other folder, more: the other name, flags */
+    WEIR__OP_LINK,        /* the same: the other name is the new one */
+    WEIR__OP_SYMLINK,     /* fd, name of the new one, more: what it leads to */
+    WEIR__OP_REMOVE,      /* fd, name, flags (AT_REMOVEDIR) */
+    WEIR__OP_MAKE_FOLDER, /* fd, name, size: mode */
+    WEIR__OP_ALLOCATE,    /* fd, flags (FALLOC_FL_*), offset, size */
+    WEIR__OP_ADVISE,      /* fd, flags (POSIX_FADV_*), offset, size: 32 bits on the ring */
+    WEIR__OP_TRUNCATE,    /* fd, offset: the new size; since Linux 6.9 */
     WEIR__OP_KIND_COUNT
 };
 
@@ -66,7 +80,10 @@ struct weir__op {
     void *buffer;
     size_t size;
     int64_t offset;
-    struct msghdr *message;
+    union {
+        struct msghdr *message;
+        void *more;
+    };
     struct sockaddr *address;
     socklen_t *address_size; /* accept: in and out; connect: in */
     ssize_t result;          /* valid in `done`, or when submit returned 1 */
@@ -109,10 +126,11 @@ struct weir__rx {
 
 /* What a backend can do, for the start-up line and for choosing paths. */
 struct weir__backend_features {
-    const char *name;  /* "io_uring", "epoll", "sim" */
-    char detail[96];   /* "single issuer, deferred task work, capped multishot receive" */
-    bool file_ops;     /* READ, WRITE, FSYNC, OPEN are done by the backend */
-    bool virtual_time; /* turn() moves a virtual clock instead of waiting */
+    const char *name;    /* "io_uring", "epoll", "sim" */
+    char detail[96];     /* "single issuer, deferred task work, capped multishot receive" */
+    bool file_ops;       /* READ, WRITE, FSYNC, OPEN are done by the backend */
+    uint64_t file_kinds; /* and of the others for files: a bit for each kind */
+    bool virtual_time;   /* turn() moves a virtual clock instead of waiting */
 };
 
 struct weir__backend_stats {

@@ -230,8 +230,7 @@ static int submit_call(struct weir__ready *ready, struct weir__op *op, struct we
 int weir__ready_submit(struct weir__backend *backend, struct weir__op *op)
 {
     struct weir__ready *ready = ready_of(backend);
-    if (op->kind == WEIR__OP_READ || op->kind == WEIR__OP_WRITE || op->kind == WEIR__OP_FSYNC ||
-        op->kind == WEIR__OP_OPEN)
+    if (op->kind >= WEIR__OP_READ && op->kind <= WEIR__OP_TRUNCATE)
         return -EOPNOTSUPP;
 
     int fault = weir__base_fault(WEIR__FAULT_RING);

@@ -3,6 +3,7 @@
  *
  *   uring.c       a turn: into the kernel, and what came out of it
  *   uring_op.c    operations, and their cancels
+ *   uring_file.c  operations on files
  *   uring_rx.c    receiving
  *   uring_open.c  what this kernel can do; the ring and its buffers
  */
@@ -94,6 +95,11 @@ void weir__uring_place_op(struct weir__uring *uring, struct weir__op *op, bool w
 void weir__uring_place_cancel(struct weir__uring *uring, struct weir__op *op);
 void weir__uring_prepare_cancel(struct io_uring_sqe *sqe, uint64_t target, uint64_t user_data);
 void weir__uring_op_completed(struct weir__uring *uring, struct weir__op *op, int result);
+
+/* operations on files */
+void weir__uring_fill_file(struct io_uring_sqe *sqe, const struct weir__op *op);
+/* The bits of features.file_kinds that this kernel has. */
+uint64_t weir__uring_file_kinds(const struct io_uring_probe *probe);
 
 /* receiving */
 int weir__uring_rx_arm(struct weir__backend *backend, struct weir__rx *rx);

@@ -51,8 +51,7 @@ static void fill_slot(struct io_uring_sqe *sqe, const struct weir__op *op)
         io_uring_prep_openat(sqe, AT_FDCWD, op->buffer, op->flags | O_CLOEXEC, (mode_t)op->size);
         break;
     default:
-        assert(false && "unknown kind");
-        io_uring_prep_nop(sqe);
+        weir__uring_fill_file(sqe, op);
         break;
     }
     sqe->user_data = weir__uring_tagged(op, WEIR__URING_TAG_OP);
@@ -150,7 +149,8 @@ void weir__uring_op_completed(struct weir__uring *uring, struct weir__op *op, in
         }
         result = -ECANCELED; // how a kernel worker says it
     }
-    if (result >= 0 && (op->kind == WEIR__OP_ACCEPT || op->kind == WEIR__OP_OPEN))
+    if (result >= 0 &&
+        (op->kind == WEIR__OP_ACCEPT || op->kind == WEIR__OP_OPEN || op->kind == WEIR__OP_OPEN_HOW))
         weir__sys_count_opened();
     weir__report_done(&uring->base, &uring->report, op, result);
 }

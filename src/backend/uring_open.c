@@ -70,6 +70,8 @@ static int check_opcodes(struct weir__uring *uring)
         if (!io_uring_opcode_supported(probe, needed[i]))
             rc = -EOPNOTSUPP;
     }
+    if (rc == 0)
+        uring->base.features.file_kinds = weir__uring_file_kinds(probe);
     weir__base_free(probe);
     return rc;
 }

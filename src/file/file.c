@@ -14,16 +14,15 @@
 #include "file/file.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 
 #include "base/alloc.h"
-#include "base/sys.h"
+#include "base/sys_folder.h"
 #include "core/core.h"
 #include "file/call.h"
+#include "file/folder.h"
 
-enum {
-    CACHED_BYTES_MAX = 256 << 10, /* read on the loop at once: some tens of microseconds */
-    MODE_DEFAULT = 0666,
-};
+enum { MODE_DEFAULT = 0666 };
 
 /* --- open ------------------------------------------------------------------------------------- */
 
@@ -50,11 +49,14 @@ static int flags_of(const weir_file_options *options, int *out_flags)
     return 0;
 }
 
-static int open_descriptor(const char *path, int flags, unsigned mode)
+static int open_descriptor(const char *path, int flags, const weir_file_options *options)
 {
     int rc = weir__core_checkpoint();
     if (rc < 0)
         return rc;
+    unsigned mode = options->mode == 0 ? MODE_DEFAULT : options->mode;
+    if (options->folder != NULL)
+        return weir__folder_open_beneath(options->folder, path, flags, mode);
     if ((flags & (O_CREAT | O_TRUNC)) == 0) {
         int fd = weir__sys_open_cached(path, flags);
         if (fd >= 0 || fd == -ENOENT) {
@@ -62,7 +64,7 @@ static int open_descriptor(const char *path, int flags, unsigned mode)
             return fd;
         }
     }
-    return weir__file_call_open(path, flags, mode == 0 ? MODE_DEFAULT : mode);
+    return weir__file_call_open(path, flags, mode);
 }
 
 static int learn(struct weir_file *file, const char *path)
@@ -80,6 +82,16 @@ static int learn(struct weir_file *file, const char *path)
     return 0;
 }
 
+int weir__file_adopt(struct weir_file *file, int fd, bool append, const char *path)
+{
+    *file = (struct weir_file){.fd = fd, .refs = 1, .append = append};
+    weir__list_init(&file->entry.link);
+    int rc = learn(file, path);
+    if (rc < 0)
+        weir__sys_close(fd);
+    return rc;
+}
+
 int weir__file_init(struct weir_file *file, const char *path, const weir_file_options *options)
 {
     static const weir_file_options defaults;
@@ -89,17 +101,12 @@ int weir__file_init(struct weir_file *file, const char *path, const weir_file_op
     int rc = flags_of(options, &flags);
     if (rc < 0)
         return rc;
-    int fd = open_descriptor(path, flags, options->mode);
+    int fd = open_descriptor(path, flags, options);
     if (fd == -ECANCELED || fd == -EPERM)
         return fd; /* these are about the caller */
     if (fd < 0)
         return weir_fail(fd, "cannot open %s: %s", path, weir_code_text(fd));
-    *file = (struct weir_file){.fd = fd, .refs = 1, .append = options->access == WEIR_FILE_APPEND};
-    weir__list_init(&file->entry.link);
-    rc = learn(file, path);
-    if (rc < 0)
-        weir__sys_close(fd);
-    return rc;
+    return weir__file_adopt(file, fd, options->access == WEIR_FILE_APPEND, path);
 }
 
 int weir__file_deinit(struct weir_file *file)
@@ -110,6 +117,23 @@ int weir__file_deinit(struct weir_file *file)
 static void close_forgotten(struct weir__ledger_entry *entry)
 {
     weir_file_close(WEIR__CONTAINER(entry, struct weir_file, entry));
+}
+
+int weir__file_new(int fd, bool append, const char *path, const void *address, weir_file **out_file)
+{
+    weir_file *file = weir__base_alloc(sizeof *file);
+    if (file == NULL) {
+        weir__sys_close(fd);
+        return -ENOMEM;
+    }
+    int rc = weir__file_adopt(file, fd, append, path);
+    if (rc < 0) {
+        weir__base_free(file);
+        return rc;
+    }
+    weir__ledger_add(&file->entry, "file", address, close_forgotten);
+    *out_file = file;
+    return 0;
 }
 
 int weir_file_open(const char *path, const weir_file_options *options, weir_file **out_file)
@@ -129,12 +153,12 @@ int weir_file_open(const char *path, const weir_file_options *options, weir_file
 
 /* --- who closes the descriptor ---------------------------------------------------------------- */
 
-static void hold(weir_file *file)
+void weir__file_hold(weir_file *file)
 {
     __atomic_fetch_add(&file->refs, 1, __ATOMIC_RELAXED);
 }
 
-static int let_go(weir_file *file)
+int weir__file_let_go(weir_file *file)
 {
     if (__atomic_sub_fetch(&file->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return 0;
@@ -148,7 +172,16 @@ int weir_file_close(weir_file *file)
     if (file == NULL)
         return 0;
     weir__ledger_remove(&file->entry);
-    return let_go(file);
+    return weir__file_let_go(file);
+}
+
+ssize_t weir__file_call_on(weir_file *file, struct weir__op op)
+{
+    weir__file_hold(file);
+    op.fd = file->fd;
+    ssize_t result = weir__file_call(op);
+    weir_ignore(weir__file_let_go(file), "whoever closed it has been told");
+    return result;
 }
 
 /* --- read ------------------------------------------------------------------------------------- */
@@ -161,14 +194,12 @@ static bool at_the_end(const struct weir_file *file, int64_t offset)
            offset >= stat.st_size;
 }
 
-static bool read_cached(struct weir_file *file, void *buffer, size_t size, int64_t offset,
-                        ssize_t *out_result)
+bool weir__file_read_cached(struct weir_file *file, const struct iovec *parts, int count,
+                            int64_t offset, ssize_t *out_result)
 {
     if (__atomic_load_n(&file->not_cached, __ATOMIC_RELAXED))
         return false;
-    if (size > CACHED_BYTES_MAX)
-        size = CACHED_BYTES_MAX;
-    ssize_t n = weir__sys_pread_nowait(file->fd, buffer, size, offset);
+    ssize_t n = weir__sys_preadv_nowait(file->fd, parts, count, offset);
     if (n == -EOPNOTSUPP)
         __atomic_store_n(&file->not_cached, true, __ATOMIC_RELAXED);
     if (n < 0 || (n == 0 && !at_the_end(file, offset)))
@@ -183,7 +214,9 @@ ssize_t weir__file_read_some(struct weir_file *file, void *buffer, size_t size, 
     if (rc < 0)
         return rc;
     ssize_t n;
-    if (read_cached(file, buffer, size, offset, &n)) {
+    struct iovec part = {buffer,
+                         size > WEIR__FILE_CACHED_BYTES_MAX ? WEIR__FILE_CACHED_BYTES_MAX : size};
+    if (weir__file_read_cached(file, &part, 1, offset, &n)) {
         weir__core_completed_at_once();
         return n;
     }
@@ -192,29 +225,23 @@ ssize_t weir__file_read_some(struct weir_file *file, void *buffer, size_t size, 
     return weir__file_call_read(file->fd, buffer, size, offset);
 }
 
-/* Whether a range of so many bytes can be addressed. */
-static bool in_range(size_t size, int64_t offset)
-{
-    return offset >= 0 && size <= (uint64_t)(INT64_MAX - offset);
-}
-
 int weir_file_read(weir_file *file, void *buffer, size_t size, int64_t offset, size_t *out_read)
 {
     *out_read = 0;
-    if (!in_range(size, offset))
+    if (!weir__file_in_range(size, offset))
         return -EINVAL;
     if (size == 0)
         return weir__core_checkpoint();
     size_t done = 0;
     ssize_t n = 0;
-    hold(file);
+    weir__file_hold(file);
     while (done < size) {
         n = weir__file_read_some(file, (char *)buffer + done, size - done, offset + (int64_t)done);
         if (n <= 0)
             break;
         done += (size_t)n;
     }
-    weir_ignore(let_go(file), "whoever closed it has been told");
+    weir_ignore(weir__file_let_go(file), "whoever closed it has been told");
     *out_read = done;
     return n < 0 ? (int)n : 0;
 }
@@ -226,7 +253,7 @@ static int write_all(weir_file *file, const char *data, size_t size, int64_t off
 {
     size_t done = 0;
     int rc = size == 0 ? weir__core_checkpoint() : 0;
-    hold(file);
+    weir__file_hold(file);
     while (done < size && rc == 0) {
         size_t piece = size - done;
         if (piece > WEIR__FILE_CALL_BYTES_MAX)
@@ -237,7 +264,7 @@ static int write_all(weir_file *file, const char *data, size_t size, int64_t off
         else
             rc = n < 0 ? (int)n : -EIO; /* a file that takes nothing and says nothing */
     }
-    weir_ignore(let_go(file), "whoever closed it has been told");
+    weir_ignore(weir__file_let_go(file), "whoever closed it has been told");
     if (out_written != NULL)
         *out_written = done;
     return rc;
@@ -248,7 +275,7 @@ int weir_file_write(weir_file *file, const void *data, size_t size, int64_t offs
 {
     if (out_written != NULL)
         *out_written = 0;
-    if (file->append || !in_range(size, offset))
+    if (file->append || !weir__file_in_range(size, offset))
         return -EINVAL;
     return write_all(file, data, size, offset, out_written);
 }
@@ -257,40 +284,8 @@ int weir_file_append(weir_file *file, const void *data, size_t size, size_t *out
 {
     if (out_written != NULL)
         *out_written = 0;
-    if (!file->append || !in_range(size, 0))
+    if (!file->append || !weir__file_in_range(size, 0))
         return -EINVAL;
     /* With O_APPEND Linux writes at the end whatever position it is given (pwrite(2), BUGS). */
     return write_all(file, data, size, 0, out_written);
-}
-
-/* --- the rest --------------------------------------------------------------------------------- */
-
-int weir_file_sync(weir_file *file)
-{
-    hold(file);
-    int rc = weir__file_call_sync(file->fd);
-    weir_ignore(let_go(file), "whoever closed it has been told");
-    return rc;
-}
-
-int weir_file_truncate(weir_file *file, int64_t size)
-{
-    hold(file);
-    int rc = weir__file_call_truncate(file->fd, size);
-    weir_ignore(let_go(file), "whoever closed it has been told");
-    return rc;
-}
-
-int weir_file_size(weir_file *file, int64_t *out_size)
-{
-    struct stat stat;
-    int rc = weir__sys_fstat(file->fd, &stat);
-    if (rc == 0)
-        *out_size = stat.st_size;
-    return rc;
-}
-
-int weir_file_remove(const char *path)
-{
-    return weir__file_call_remove(path);
 }
