@@ -20,9 +20,21 @@ bool weir__debug_on(void)
  * nobody. */
 static _Thread_local bool loop_was_there;
 
+/* WEIR_DEBUG=1: why there is no io_uring, once a process. A service says it anyway (app). */
+static void tell_backend(weir_loop *loop)
+{
+    static bool told; /* atomic: loops start on threads of their own */
+    if (loop->backend_note[0] == '\0' || __atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+        return;
+    weir_log_info(loop->backend_note);
+    loop->backend_note[0] = '\0';
+}
+
 static void loop_started(weir_loop *loop)
 {
     loop_was_there = true;
+    if (weir__debug_on())
+        tell_backend(loop);
     weir__crash_loop_started(loop);
 }
 

@@ -418,6 +418,11 @@ static void wait_in_task(weir_pool *pool, weir_task *task)
     weir__core_external_end(closer.loop);
 }
 
+void weir__exec_leave_quietly(weir_pool *pool)
+{
+    pool->leaves_quietly = true;
+}
+
 /* The last of those who close it releases it, or leaves it to its last thread. */
 static void end_stop(weir_pool *pool)
 {
@@ -425,6 +430,7 @@ static void end_stop(weir_pool *pool)
     bool last = --pool->closing_count == 0;
     size_t left_running = pool->running_count;
     bool quiet = pool->thread_count == 0;
+    bool told = !pool->leaves_quietly;
     if (last)
         pool->orphaned = !quiet;
     weir__base_mutex_unlock(&pool->lock);
@@ -435,6 +441,8 @@ static void end_stop(weir_pool *pool)
         release(pool);
         return;
     }
+    if (!told) // and the pool may be gone already
+        return;
     weir__core_find(&(struct weir__finding){
         .kind = WEIR__FINDING_LEFT_OPEN,
         .loop = weir__core_loop(),

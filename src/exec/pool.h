@@ -88,12 +88,15 @@ struct weir_pool {
     bool calling; /* a thread was woken or started and has not looked at the queue yet */
     bool stopping;
     bool orphaned; /* close gave up: the last thread releases the pool */
+    bool leaves_quietly;
     uint64_t finished_count, cancelled_count, abandoned_count, refused_count;
     char name[16];
 };
 
 /* A pool that is in no ledger. */
 int weir__exec_open(const weir_pool_options *options, weir_pool **out_pool) WEIR_MUST_CHECK;
+/* Its jobs wait for others, who may never answer: what a close leaves running is no finding. */
+void weir__exec_leave_quietly(weir_pool *pool);
 /* Queue a job. On failure nothing has happened. Any thread. */
 int weir__exec_submit(struct weir__job *job, bool nowait) WEIR_MUST_CHECK;
 /* The default pool of the process, for this loop until its end. */

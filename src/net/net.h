@@ -22,10 +22,10 @@
 
 enum weir__net_default {
     WEIR__NET_BACKLOG = 4096,
-    WEIR__NET_PAUSE_MS = 50,   /* after a shortage in accept */
-    WEIR__NET_GIVEN_MS = 1,    /* the same when somebody gave way: a close takes a turn */
-    WEIR__NET_NAMES_MAX = 256, /* kept in the cache */
-    WEIR__NET_RESOLVE_THREADS = 4,
+    WEIR__NET_PAUSE_MS = 50,        /* after a shortage in accept */
+    WEIR__NET_GIVEN_MS = 1,         /* the same when somebody gave way: a close takes a turn */
+    WEIR__NET_NAMES_MAX = 256,      /* kept in the cache */
+    WEIR__NET_RESOLVE_THREADS = 32, /* a name that nobody answers for holds one for 10 s or more */
 };
 #define WEIR__NET_CONNECT_NS (5 * WEIR_SEC)
 #define WEIR__NET_CLIENT_READ_NS (10 * WEIR_SEC)

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "exec/pool.h"
 #include "net/net.h"
 
 /* --- the system's answer ---------------------------------------------------------------------- */
@@ -263,7 +264,12 @@ static int join_lane(weir_pool **out_pool)
         .close_budget_ns = WEIR__NET_LANE_CLOSE_NS,
     };
     weir__base_mutex_lock(&lane.lock);
-    int rc = lane.pool == NULL ? weir_pool_open(&options, &lane.pool) : 0;
+    int rc = 0;
+    if (lane.pool == NULL) {
+        rc = weir_pool_open(&options, &lane.pool);
+        if (rc == 0)
+            weir__exec_leave_quietly(lane.pool);
+    }
     if (rc == 0) {
         lane.loop_count++;
         *out_pool = lane.pool;
