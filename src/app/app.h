@@ -288,6 +288,7 @@ struct weir__app_seen_task {
     char name[80];    /* `run_check #12.3` */
     char spawned[80]; /* `check.c:144`, or empty */
     const char *waits_for;
+    char counterpart[120];    /* `held by work #4.1`, or empty */
     struct weir__calls calls; /* to where it waits */
     int64_t since_ns;
 };

@@ -198,21 +198,30 @@ static struct places *find_places(const struct totals *totals, int64_t patience_
     return places;
 }
 
+static void say_task(weir_log_level level, const struct weir__app_seen_task *task, const char *at,
+                     int64_t waited_ns)
+{
+    weir_log_value values[] = {
+        WEIR_KV("task", task->name),
+        WEIR_KV("which_waits_for", task->waits_for),
+        WEIR_KV("at", at),
+        WEIR_KV("since_s", (double)(waited_ns / WEIR_MS) / 1000.0),
+        WEIR_KV("spawned", task->spawned),
+        {0}, /* for what is not always known */
+        {0},
+    };
+    if (task->counterpart[0] != '\0')
+        values[5] = WEIR_KV("counterpart", task->counterpart);
+    weir_log_write(level, "weir W801 waits for", values);
+}
+
 static void say_tasks(const struct totals *totals, weir_log_level level, int64_t patience_ns)
 {
     struct places *places = totals->seen_count == 0 ? NULL : find_places(totals, patience_ns);
     int64_t now_ns = weir_now();
     for (size_t i = 0; i < totals->seen_count; i++) {
         const struct weir__app_seen_task *task = &totals->seen[i];
-        weir_log_write(
-            level, "weir W801 waits for",
-            (const weir_log_value[]){
-                WEIR_KV("task", task->name),
-                WEIR_KV("which_waits_for", task->waits_for),
-                WEIR_KV("at", places == NULL ? "" : places->text[i]),
-                WEIR_KV("since_s", (double)((now_ns - task->since_ns) / WEIR_MS) / 1000.0),
-                WEIR_KV("spawned", task->spawned),
-                {0}});
+        say_task(level, task, places == NULL ? "" : places->text[i], now_ns - task->since_ns);
     }
     weir__base_free(places);
     if (totals->tasks > totals->seen_count)

@@ -52,7 +52,17 @@ static bool is_ours(const weir_app_worker *worker, const weir_task *task)
            (task->name != NULL && strcmp(task->name, "http accept") == 0);
 }
 
-static void describe(const weir_loop *loop, const weir_task *task, struct weir__app_seen_task *out)
+static void describe_counterpart(weir_loop *loop, const weir_task *task,
+                                 struct weir__app_seen_task *out)
+{
+    struct weir__buffer text;
+    weir__buffer_init(&text);
+    weir__debug_append_counterpart(&text, loop, task);
+    snprintf(out->counterpart, sizeof out->counterpart, "%s", weir__buffer_text(&text));
+    weir__buffer_deinit(&text);
+}
+
+static void describe(weir_loop *loop, const weir_task *task, struct weir__app_seen_task *out)
 {
     const struct weir__hot *hot = weir__core_hot(loop, task);
     const weir_site *site = weir__task_spawn_site(task);
@@ -61,9 +71,11 @@ static void describe(const weir_loop *loop, const weir_task *task, struct weir__
     out->spawned[0] = '\0';
     if (site != NULL)
         snprintf(out->spawned, sizeof out->spawned, "%s:%d", site->file, site->line);
-    out->waits_for = hot->state == WEIR_TASK_BLOCKED || hot->state == WEIR_TASK_ABORTING
-                         ? weir__core_wait_text((enum weir_wait_kind)hot->wait_kind)
-                         : "its turn";
+    bool waits = hot->state == WEIR_TASK_BLOCKED || hot->state == WEIR_TASK_ABORTING;
+    out->waits_for = waits ? weir__core_wait_text((enum weir_wait_kind)hot->wait_kind) : "its turn";
+    out->counterpart[0] = '\0';
+    if (waits)
+        describe_counterpart(loop, task, out);
     weir__debug_calls_of(loop, task, &out->calls);
     out->since_ns = hot->since_ns;
 }
@@ -73,7 +85,7 @@ static void see(weir_task *task, void *arg)
 {
     struct looking *looking = arg;
     struct weir__app_report *report = looking->report;
-    const weir_loop *loop = weir__core_loop();
+    weir_loop *loop = weir__core_loop();
     report->loop_tasks++;
     if (is_ours(looking->worker, task))
         return;

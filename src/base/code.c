@@ -81,6 +81,7 @@
     X(ECONNREFUSED, "connection refused")                                                          \
     X(EHOSTDOWN, "host is down")                                                                   \
     X(EHOSTUNREACH, "host unreachable")                                                            \
+    X(EREMOTEIO, "the other side failed")                                                          \
     X(EALREADY, "under way already")                                                               \
     X(EINPROGRESS, "has been started and goes on")                                                 \
     X(EDQUOT, "disk quota exceeded")                                                               \

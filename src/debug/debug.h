@@ -65,6 +65,9 @@ void weir__debug_append_task(struct weir__buffer *out, const weir_loop *loop,
                              const weir_task *task);
 /* ` waits for a mutex at ... since 12 ms, held by ...`, of one that is blocked. */
 void weir__debug_append_wait(struct weir__buffer *out, weir_loop *loop, const weir_task *task);
+/* `held by name #1.0`, or what else is known of the other side; nothing when it is not known. */
+void weir__debug_append_counterpart(struct weir__buffer *out, weir_loop *loop,
+                                    const weir_task *task);
 void weir__debug_append_spawned(struct weir__buffer *out, const weir_site *site,
                                 const void *address);
 uint64_t weir__debug_finding_count(void);

@@ -203,6 +203,19 @@ static void append_task_by_id(struct weir__buffer *out, weir_loop *loop, weir_ta
                         weir__core_owns_id(loop, id) ? ", which has ended" : " of another loop");
 }
 
+void weir__debug_append_counterpart(struct weir__buffer *out, weir_loop *loop,
+                                    const weir_task *task)
+{
+    struct weir__wait_facts facts;
+    weir__core_wait_facts(loop, task, &facts);
+    if (facts.detail[0] != '\0')
+        weir__buffer_append_str(out, facts.detail);
+    if (facts.relation == NULL || facts.task == 0)
+        return;
+    weir__buffer_printf(out, "%s%s ", out->size > 0 ? ", " : "", facts.relation);
+    append_task_by_id(out, loop, facts.task);
+}
+
 void weir__debug_append_wait(struct weir__buffer *out, weir_loop *loop, const weir_task *task)
 {
     const struct weir__hot *hot = &loop->hot[task->index];

@@ -204,6 +204,17 @@ static void cut_request(const char *backend, const char *workers)
     EXPECT_CONTAINS("lifespan ends", service.log);
 }
 
+TEST_ON_BOTH(it_says_who_holds_what_a_request_waits_for)
+{
+    start(backend, "1", "1s");
+    int first = begin("GET /sit", "sit begins");
+    int second = begin("GET /sit", "sit begins");
+    EXPECT(end_and_time(SIGTERM, 75) < SOON_S);
+    client_read_all(first);
+    client_read_all(second);
+    EXPECT_CONTAINS("counterpart=\"held by GET /sit #", service.log);
+}
+
 TEST_ON_BOTH(a_request_beyond_the_time_is_cancelled_and_named)
 {
     cut_request(backend, "1");

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <weir/exec.h>
 #include <weir/log.h>
+#include <weir/mutex.h>
 #include <weir/scope.h>
 #include <weir/stop.h>
 #include <weir/task.h>
@@ -99,6 +100,20 @@ static int flood(weir_request *request)
         rc = weir_stream_write(request, piece, sizeof piece);
     log_cause("flood is cut", rc);
     return rc;
+}
+
+static weir_mutex chair = {0};
+
+/* The first holds what the second waits for. */
+static int sit(weir_request *request)
+{
+    weir_log_info("sit begins");
+    int rc = weir_mutex_lock(&chair);
+    if (rc < 0)
+        return rc;
+    rc = weir_sleep(WEIR_HOUR);
+    weir_mutex_unlock(&chair);
+    return rc < 0 ? rc : weir_respond_text(request, 200, "sat\n");
 }
 
 static int block(weir_request *request)
@@ -252,6 +267,7 @@ static const weir_route routes[] = {
     WEIR_GET("/hello", hello),
     WEIR_GET("/slow", slow, WISH),
     WEIR_GET("/stubborn", stubborn, WISH),
+    WEIR_GET("/sit", sit),
     WEIR_GET("/block", block, WISH),
     WEIR_GET("/spin", spin, WISH),
     WEIR_GET("/fail", fail),
