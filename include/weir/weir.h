@@ -19,6 +19,7 @@
 #include <weir/remote.h>
 #include <weir/scope.h>
 #include <weir/stop.h>
+#include <weir/stream.h>
 #include <weir/sync.h>
 #include <weir/task.h>
 

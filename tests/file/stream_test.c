@@ -1,0 +1,112 @@
+/*
+ * stream_test.c - files as the source of readers and the sink of writers, on both backends
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file/file.h"
+#include "stream/stream.h"
+#include "tests/file/folder.h"
+#include "tests/support/everywhere.h"
+#include "tests/support/test.h"
+
+static struct folder folder;
+
+static weir_file *open_file(const char *name, weir_file_access access)
+{
+    weir_file *file = NULL;
+    EXPECT_RC(0, weir_file_open(folder_path(&folder, name),
+                                &(weir_file_options){.access = access, .create = true}, &file));
+    return file;
+}
+
+enum { LINES = 100000 };
+
+static void write_lines(weir_file *file, int64_t offset)
+{
+    weir_writer *writer;
+    REQUIRE_RC(0, weir_file_open_writer(file, offset, NULL, &writer));
+    for (int i = 0; i < LINES; i++) {
+        if (weir_writer_format(writer, "this is line %d\n", i) < 0)
+            break;
+    }
+    EXPECT_RC(0, weir_writer_close(writer));
+}
+
+static void expect_lines(weir_reader *reader)
+{
+    char expected[32];
+    weir_str line;
+    int count = 0;
+    while (weir_reader_read_line(reader, &line) == 1) {
+        int size = snprintf(expected, sizeof expected, "this is line %d", count++);
+        if (line.size != (size_t)size || memcmp(line.data, expected, line.size) != 0)
+            break;
+    }
+    EXPECT_EQ(LINES, count);
+}
+
+IO_TEST(lines_that_were_written_are_read_from_where_one_begins)
+{
+    folder = folder_make();
+    weir_file *file = open_file("lines", WEIR_FILE_READ_WRITE);
+    REQUIRE(file != NULL);
+    EXPECT_RC(0, weir_file_write(file, "head\n", 5, 0, NULL));
+    write_lines(file, 5);
+    weir_reader *reader;
+    for (size_t bytes = 64; bytes <= 1 << 20; bytes *= 16) {
+        weir_reader_options options = {.buffer_bytes = bytes};
+        REQUIRE_RC(0, weir_file_open_reader(file, 5, &options, &reader));
+        expect_lines(reader);
+        weir_reader_close(reader);
+    }
+    EXPECT_RC(-EINVAL, weir_file_open_reader(file, -1, NULL, &reader));
+    EXPECT_RC(0, weir_file_close(file));
+    folder_remove(&folder);
+}
+
+IO_TEST(a_writer_of_a_file_that_appends_begins_at_its_end)
+{
+    folder = folder_make();
+    put_file(folder_path(&folder, "log"), "old ", 4);
+    weir_file *file = open_file("log", WEIR_FILE_APPEND);
+    REQUIRE(file != NULL);
+    weir_writer *writer;
+    EXPECT_RC(-EINVAL, weir_file_open_writer(file, 4, NULL, &writer));
+    REQUIRE_RC(0, weir_file_open_writer(file, 0, NULL, &writer));
+    EXPECT_RC(0, weir_writer_write(writer, "new", 3, NULL));
+    EXPECT_RC(0, weir_writer_flush(writer));
+    EXPECT_RC(0, weir_writer_write(writer, "er", 2, NULL));
+    EXPECT_RC(0, weir_writer_close(writer));
+    EXPECT_RC(0, weir_file_close(file));
+    char found[32];
+    EXPECT_EQ(9, get_file(folder_path(&folder, "log"), found, sizeof found));
+    EXPECT_STR("old newer", found);
+    folder_remove(&folder);
+}
+
+/* The follower of a log: what was at its end is read on when it has grown. */
+IO_TEST(a_file_that_has_grown_is_read_on)
+{
+    folder = folder_make();
+    weir_file *file = open_file("log", WEIR_FILE_READ_WRITE);
+    REQUIRE(file != NULL);
+    weir_reader *reader;
+    weir_str line;
+    REQUIRE_RC(
+        0, weir_file_open_reader(file, 0, &(weir_reader_options){.keep_partial = true}, &reader));
+    EXPECT_RC(0, weir_reader_read_line(reader, &line));
+    EXPECT_RC(0, weir_file_write(file, "one\nt", 5, 0, NULL));
+    EXPECT_RC(1, weir_reader_read_line(reader, &line));
+    EXPECT_RC(0, weir_reader_read_line(reader, &line));
+    EXPECT_RC(0, weir_file_write(file, "wo\n", 3, 5, NULL));
+    EXPECT_RC(1, weir_reader_read_line(reader, &line));
+    EXPECT_EQ(3, line.size);
+    EXPECT_BYTES("two", line.data, 3);
+    weir_reader_close(reader);
+    EXPECT_RC(0, weir_file_close(file));
+    folder_remove(&folder);
+}
