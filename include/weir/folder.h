@@ -234,6 +234,30 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_folder_remove(weir_folder *fol
                                                                 const char *name);
 
 /**
+ * Remove a folder with all that is in it. Symbolic links are removed, never followed, also when
+ * somebody puts one in the place of a folder meanwhile. It goes on at whatever depth.
+ *
+ * @param folder       open, or NULL
+ * @param name         borrowed; its last part may not be "." or ".."
+ * @param out_removed  names removed, exact whatever is returned; may be NULL
+ *
+ * Returns     0 when all of it is gone, or a negative errno; then *out_removed names are
+ * Errors      -ENOTDIR, -ELOOP  it is no folder, or a symbolic link
+ *             -EACCES, -EBUSY (a mount), -EROFS, ...  of the first that could not be removed;
+ *                         weir_failure_message() names it
+ *             -ENOTEMPTY  others go on adding to it
+ *             -EINVAL     the last part of the name is "." or ".."
+ *             -ECANCELED  the caller's scope is cancelled; what is left is whole
+ *             others      as weir_folder_remove()
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O6, X5
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_folder_remove_tree(weir_folder *folder,
+                                                                     const char *name,
+                                                                     uint64_t *out_removed);
+
+/**
  * Wait until the names in a folder are on the disk: of files made, renamed or removed in it.
  *
  * @param folder  open, or NULL

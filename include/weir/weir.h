@@ -22,5 +22,6 @@
 #include <weir/stream.h>
 #include <weir/sync.h>
 #include <weir/task.h>
+#include <weir/walk.h>
 
 #endif

@@ -26,6 +26,15 @@ int weir__sys_openat2(int folder, const char *name, const struct open_how *how)
     return weir__sys_opened(rc);
 }
 
+int weir__sys_openat(int folder, const char *name, int flags, mode_t mode)
+{
+    int rc = weir__sys_fault();
+    if (rc < 0)
+        return rc;
+    WEIR__SYS_CALL_AGAIN(rc, openat(folder, name, flags | O_CLOEXEC, mode));
+    return weir__sys_opened(rc);
+}
+
 int weir__sys_statx(int folder, const char *name, int flags, struct statx *out_stat)
 {
     int rc = weir__sys_fault();

@@ -14,6 +14,8 @@ struct open_how;
 
 /* names; O_CLOEXEC is the caller's to set in `how` */
 int weir__sys_openat2(int folder, const char *name, const struct open_how *how) WEIR_MUST_CHECK;
+int weir__sys_openat(int folder, const char *name, int flags, mode_t mode)
+    WEIR_MUST_CHECK; /* adds O_CLOEXEC */
 int weir__sys_statx(int folder, const char *name, int flags, struct statx *out_stat)
     WEIR_MUST_CHECK;
 int weir__sys_renameat(int folder, const char *name, int to_folder, const char *to_name,

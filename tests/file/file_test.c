@@ -11,10 +11,10 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
-#include "base/thread.h"
 #include "core/io.h"
 #include "core/observe.h"
 #include "tests/file/folder.h"
+#include "tests/file/jam.h"
 #include "tests/support/fault_loop.h"
 
 static const weir_file_options to_write = {.access = WEIR_FILE_WRITE, .create = true};
@@ -339,64 +339,6 @@ IO_TEST(in_a_cancelled_scope_nothing_is_begun)
     EXPECT_EQ(3, get_file(path, buffer, sizeof buffer));
     EXPECT_STR("abc", buffer);
     folder_remove(&folder);
-}
-
-/* Jobs that take all threads of the default pool until the gate opens. */
-struct jam {
-    struct weir__mutex lock;
-    struct weir__cond opened;
-    bool open;
-    weir_group *group;
-};
-
-static int wait_at_gate(void *arg)
-{
-    struct jam *jam = arg;
-    weir__base_mutex_lock(&jam->lock);
-    while (!jam->open)
-        weir__base_cond_wait(&jam->opened, &jam->lock);
-    weir__base_mutex_unlock(&jam->lock);
-    return 0;
-}
-
-static int take_a_thread(void *arg)
-{
-    return weir_offload(NULL, wait_at_gate, arg);
-}
-
-static weir_pool_stats pool_stats(void)
-{
-    weir_pool_stats stats;
-    weir_pool_stats_get(NULL, &stats);
-    return stats;
-}
-
-static void jam_pool(struct jam *jam)
-{
-    *jam = (struct jam){0};
-    weir__base_mutex_init(&jam->lock);
-    weir__base_cond_init(&jam->opened);
-    jam->group = open_group(WEIR_FAIL_FAST);
-    do {
-        spawn(jam->group, take_a_thread, jam);
-        EXPECT_RC(0, weir_yield());
-    } while (pool_stats().running < pool_stats().threads_max || pool_stats().threads_max == 0);
-}
-
-static void open_gate(struct jam *jam)
-{
-    weir__base_mutex_lock(&jam->lock);
-    jam->open = true;
-    weir__base_cond_broadcast(&jam->opened);
-    weir__base_mutex_unlock(&jam->lock);
-}
-
-static void clear_jam(struct jam *jam)
-{
-    open_gate(jam);
-    EXPECT_RC(0, weir_group_close(jam->group, 0));
-    weir__base_cond_deinit(&jam->opened);
-    weir__base_mutex_deinit(&jam->lock);
 }
 
 struct call {

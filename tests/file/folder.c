@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -41,14 +42,17 @@ static DIR *open_folder(const char *path)
     return directory;
 }
 
+static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *place)
+{
+    (void)stat;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
 void folder_remove(struct folder *folder)
 {
-    DIR *directory = open_folder(folder->path);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            unlinkat(dirfd(directory), entry->d_name, entry->d_type == DT_DIR ? AT_REMOVEDIR : 0);
-    closedir(directory);
-    rmdir(folder->path);
+    nftw(folder->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 int count_entries(const char *path)
