@@ -9,5 +9,6 @@
 #include <weir/datagram.h>
 #include <weir/listener.h>
 #include <weir/resolve.h>
+#include <weir/unix.h>
 
 #endif

@@ -56,6 +56,7 @@ int weir__sys_mkdir(const char *path, mode_t mode) WEIR_MUST_CHECK;
 int weir__sys_pipe(int out_fds[2]) WEIR_MUST_CHECK; /* non-blocking */
 int weir__sys_eventfd(void) WEIR_MUST_CHECK;        /* non-blocking */
 int weir__sys_set_nonblocking(int fd) WEIR_MUST_CHECK;
+int weir__sys_set_cloexec(int fd) WEIR_MUST_CHECK;
 /* Blocks this thread, for threads that are no loop: 1 when writable, 0 on timeout or a signal. */
 int weir__sys_wait_writable(int fd, int timeout_ms) WEIR_MUST_CHECK;
 
@@ -74,6 +75,7 @@ int weir__sys_set_pipe_size(int fd, int bytes) WEIR_MUST_CHECK; /* what it got *
 
 /* sockets: all non-blocking and close-on-exec */
 int weir__sys_socket(int family, int type, int protocol) WEIR_MUST_CHECK;
+int weir__sys_socketpair(int family, int type, int protocol, int out_fds[2]) WEIR_MUST_CHECK;
 int weir__sys_bind(int fd, const struct sockaddr *address, socklen_t size) WEIR_MUST_CHECK;
 int weir__sys_listen(int fd, int backlog) WEIR_MUST_CHECK;
 int weir__sys_accept(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_MUST_CHECK;

@@ -206,6 +206,14 @@ int weir__sys_set_nonblocking(int fd)
     return rc < 0 ? rc : 0;
 }
 
+int weir__sys_set_cloexec(int fd)
+{
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, fcntl(fd, F_SETFD, FD_CLOEXEC));
+    return rc < 0 ? rc : 0;
+}
+
 int weir__sys_wait_writable(int fd, int timeout_ms)
 {
     int rc = weir__sys_fault();

@@ -17,6 +17,19 @@ int weir__sys_socket(int family, int type, int protocol)
     return weir__sys_opened(rc);
 }
 
+int weir__sys_socketpair(int family, int type, int protocol, int out_fds[2])
+{
+    int rc = weir__sys_fault();
+    int fds[2];
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, socketpair(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, fds));
+    if (rc < 0)
+        return rc;
+    out_fds[0] = weir__sys_opened(fds[0]);
+    out_fds[1] = weir__sys_opened(fds[1]);
+    return 0;
+}
+
 int weir__sys_bind(int fd, const struct sockaddr *address, socklen_t size)
 {
     int rc = weir__sys_fault();

@@ -1,11 +1,29 @@
 /*
- * call.c - an operation within a limit, and operations that a close has to end
+ * call.c - limits, an operation within one, and operations that a close has to end
  *
  * Runs on  the loop's own thread.
  * Costs    a limit: one timer of the wheel.
  */
+#include <stdio.h>
+
 #include "base/sys.h"
 #include "net/net.h"
+
+int weir__net_limit(int64_t given, int64_t otherwise, int64_t *out_limit)
+{
+    if (given < 0)
+        return -EINVAL;
+    *out_limit = given == 0 ? otherwise : given;
+    return 0;
+}
+
+const char *weir__net_duration(int64_t duration_ns, char out_text[WEIR__NET_DURATION_BYTES])
+{
+    bool whole = duration_ns % WEIR_SEC == 0;
+    int64_t count = whole ? duration_ns / WEIR_SEC : (duration_ns + WEIR_MS - 1) / WEIR_MS;
+    snprintf(out_text, WEIR__NET_DURATION_BYTES, "%lld %s", (long long)count, whole ? "s" : "ms");
+    return out_text;
+}
 
 ssize_t weir__net_run(struct weir__op *op, int64_t limit_ns)
 {

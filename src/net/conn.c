@@ -16,72 +16,13 @@
  *             inside a call: a close ends the waits of others, who then still look at it.
  */
 #include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/sys.h"
 #include "net/net.h"
 
-enum {
-    PARTS_MAX = 16, /* of one sendmsg */
-    /* A silent peer is asked after 30 s, then every 10 s, and is gone after 60 s without an answer;
-     * so are bytes that nobody acknowledges. */
-    KEEPALIVE_IDLE_S = 30,
-    KEEPALIVE_INTERVAL_S = 10,
-    KEEPALIVE_COUNT = 3,
-    GONE_AFTER_MS = 60000,
-};
-
-/* --- limits ----------------------------------------------------------------------------------- */
-
-int weir__net_limit(int64_t given, int64_t otherwise, int64_t *out_limit)
-{
-    if (given < 0)
-        return -EINVAL;
-    *out_limit = given == 0 ? otherwise : given;
-    return 0;
-}
-
-const char *weir__net_duration(int64_t duration_ns, char out_text[WEIR__NET_DURATION_BYTES])
-{
-    bool whole = duration_ns % WEIR_SEC == 0;
-    int64_t count = whole ? duration_ns / WEIR_SEC : (duration_ns + WEIR_MS - 1) / WEIR_MS;
-    snprintf(out_text, WEIR__NET_DURATION_BYTES, "%lld %s", (long long)count, whole ? "s" : "ms");
-    return out_text;
-}
-
-/*
- * How long bytes may stay unacknowledged; 0: as the kernel likes. It counts a peer that lives and
- * does not read as well (the window stays closed), so this is never sooner than our own limit.
- */
-static int user_timeout_ms(int64_t write_stall_ns)
-{
-    if (write_stall_ns > INT_MAX * WEIR_MS)
-        return 0;
-    int stall_ms = (int)((write_stall_ns + WEIR_MS - 1) / WEIR_MS);
-    return stall_ms > GONE_AFTER_MS ? stall_ms : GONE_AFTER_MS;
-}
-
-static void set_option(int fd, int level, int option, int value)
-{
-    weir_ignore(weir__sys_setsockopt_int(fd, level, option, value),
-                "without it a connection is slower, or a dead peer is noticed later");
-}
-
-void weir__net_tune(int fd, int family, int64_t write_stall_ns)
-{
-    if (family != AF_INET && family != AF_INET6)
-        return;
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
-    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout_ms(write_stall_ns));
-}
+enum { PARTS_MAX = 16 /* of one sendmsg */ };
 
 /* --- open and close --------------------------------------------------------------------------- */
 
@@ -106,26 +47,64 @@ static void stream_closed(struct weir__stream *stream)
     free_when_unused(conn);
 }
 
-int weir__net_conn_open(int fd, const weir_address *peer, int64_t read_idle_ns,
-                        int64_t write_stall_ns, weir_conn **out_conn)
+int weir__net_read_how(const weir_connect_options *options, struct weir__net_how *out_how)
+{
+    int rc = weir__net_limit(options->read_idle_timeout_ns, WEIR__NET_CLIENT_READ_NS,
+                             &out_how->read_idle_ns);
+    if (rc == 0)
+        rc = weir__net_limit(options->write_stall_timeout_ns, WEIR__NET_CLIENT_WRITE_NS,
+                             &out_how->write_stall_ns);
+    out_how->takes_fds = options->takes_fds;
+    return rc < 0 ? weir_fail(rc, "a time limit is negative") : 0;
+}
+
+/* Takes fd, also on failure. */
+static int open_bare(weir_conn *conn, int fd)
+{
+    int rc = weir__net_family(&conn->peer) == AF_UNIX
+                 ? weir__net_conn_bare(conn)
+                 : weir_fail(-EOPNOTSUPP, "only a Unix connection takes descriptors");
+    if (rc < 0)
+        weir__io_close(fd);
+    conn->stream.loop = weir__core_loop();
+    conn->stream.rx.fd = fd;
+    return rc;
+}
+
+int weir__net_conn_open(int fd, const weir_address *peer, const struct weir__net_how *how,
+                        weir_conn **out_conn)
 {
     weir_conn *conn = weir__base_alloc_zero(sizeof *conn);
     if (conn == NULL) {
         weir__io_close(fd);
         return -ENOMEM;
     }
-    int rc = weir__stream_open(&conn->stream, fd, stream_closed);
+    weir__list_init(&conn->entry.link);
+    if (peer != NULL)
+        conn->peer = *peer;
+    conn->read_idle_ns = how->read_idle_ns;
+    conn->write_stall_ns = how->write_stall_ns;
+    int rc =
+        how->takes_fds ? open_bare(conn, fd) : weir__stream_open(&conn->stream, fd, stream_closed);
     if (rc < 0) {
         weir__base_free(conn);
         return rc;
     }
-    weir__list_init(&conn->entry.link);
-    if (peer != NULL)
-        conn->peer = *peer;
-    conn->read_idle_ns = read_idle_ns;
-    conn->write_stall_ns = write_stall_ns;
     *out_conn = conn;
     return 0;
+}
+
+/* The descriptor goes when the kernel has let go of the buffers of both sides. */
+static void settle_closed(weir_conn *conn)
+{
+    if (!conn->closed || conn->released || conn->write_op != NULL || conn->read_op != NULL)
+        return;
+    if (conn->bare) {
+        weir__io_close(conn->stream.rx.fd);
+        conn->released = true;
+    } else {
+        weir__stream_close(&conn->stream); // does nothing the second time
+    }
 }
 
 static void close_left_open(struct weir__ledger_entry *entry)
@@ -142,21 +121,21 @@ void weir_conn_close(weir_conn *conn)
 {
     if (conn == NULL || conn->closed)
         return;
-    if (weir__net_conn_layered(conn))
+    if (weir__net_conn_layered(conn) && conn->layer->closing != NULL)
         conn->layer->closing(conn);
     conn->closed = true;
     weir__ledger_remove(&conn->entry);
-    if (conn->write_op !=
-        NULL) // the kernel reads from its buffers: the stream goes when it has let go
+    if (conn->write_op != NULL)
         weir__io_cancel(conn->write_op);
-    else
-        weir__stream_close(&conn->stream);
+    if (conn->read_op != NULL)
+        weir__io_cancel(conn->read_op);
+    settle_closed(conn);
+    free_when_unused(conn);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-/* `side`: conn->reading or conn->writing. */
-static int enter_call(weir_conn *conn, bool *side)
+int weir__net_conn_enter(weir_conn *conn, bool *side)
 {
     if (weir__core_task() == NULL || conn->stream.loop != weir__core_loop())
         return -EPERM;
@@ -170,23 +149,22 @@ static int enter_call(weir_conn *conn, bool *side)
     return 0;
 }
 
-static void leave_call(weir_conn *conn, bool *side)
+void weir__net_conn_leave(weir_conn *conn, bool *side)
 {
     *side = false;
     conn->users--;
-    if (conn->closed && conn->write_op == NULL && !conn->released)
-        weir__stream_close(&conn->stream); // does nothing the second time
+    settle_closed(conn);
     free_when_unused(conn);
 }
 
 int weir__net_conn_enter_both(weir_conn *conn)
 {
-    int rc = enter_call(conn, &conn->reading);
+    int rc = weir__net_conn_enter(conn, &conn->reading);
     if (rc < 0)
         return rc;
-    rc = enter_call(conn, &conn->writing);
+    rc = weir__net_conn_enter(conn, &conn->writing);
     if (rc < 0)
-        leave_call(conn, &conn->reading);
+        weir__net_conn_leave(conn, &conn->reading);
     return rc;
 }
 
@@ -194,7 +172,7 @@ void weir__net_conn_leave_both(weir_conn *conn)
 {
     conn->writing = false;
     conn->users--; // the other one still holds it
-    leave_call(conn, &conn->reading);
+    weir__net_conn_leave(conn, &conn->reading);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -231,6 +209,13 @@ static int fail_limit(const weir_conn *conn, bool reading)
         weir__net_duration(reading ? conn->read_idle_ns : conn->write_stall_ns, duration),
         reading ? "from" : "to", weir_address_format(&conn->peer, peer),
         reading ? "" : ": it does not read");
+}
+
+int weir__net_conn_fail(const weir_conn *conn, bool reading, int rc)
+{
+    if (rc == -ETIME)
+        return fail_limit(conn, reading);
+    return fail_side(conn, reading, conn->closed && rc != -ECANCELED ? -EBADF : rc);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -281,12 +266,12 @@ static size_t take_bytes(weir_conn *conn, void *out_buffer, size_t size)
 
 int weir__net_conn_wait_more(weir_conn *conn, size_t known_bytes)
 {
-    int rc = enter_call(conn, &conn->reading);
+    int rc = weir__net_conn_enter(conn, &conn->reading);
     if (rc < 0)
         return rc;
     rc = weir__net_conn_layered(conn) ? conn->layer->wait_more(conn, known_bytes)
                                       : wait_for_bytes(conn, known_bytes);
-    leave_call(conn, &conn->reading);
+    weir__net_conn_leave(conn, &conn->reading);
     return rc;
 }
 
@@ -302,42 +287,79 @@ ssize_t weir_conn_read(weir_conn *conn, void *out_buffer, size_t size)
 {
     if (size == 0)
         return -EINVAL; // 0 would look like the end
-    ssize_t rc = enter_call(conn, &conn->reading);
+    ssize_t rc = weir__net_conn_enter(conn, &conn->reading);
     if (rc < 0)
         return rc;
     rc = read_some(conn, out_buffer, size > SSIZE_MAX ? SSIZE_MAX : size);
-    leave_call(conn, &conn->reading);
+    weir__net_conn_leave(conn, &conn->reading);
     return rc;
 }
 
-static int read_all(weir_conn *conn, char *out_buffer, size_t size, size_t *out_read)
+/* At least `enough` of the room that there is. */
+static int read_until(weir_conn *conn, char *out_buffer, size_t size, size_t enough,
+                      size_t *out_read)
 {
     *out_read = 0;
-    while (*out_read < size) {
+    while (*out_read < enough) {
         ssize_t rc = read_some(conn, out_buffer + *out_read, size - *out_read);
         if (rc < 0)
             return (int)rc;
         if (rc == 0) {
             char peer[WEIR_ADDRESS_TEXT_BYTES];
             return weir_fail(-EPIPE, "%s finished after %zu of %zu bytes",
-                             weir_address_format(&conn->peer, peer), *out_read, size);
+                             weir_address_format(&conn->peer, peer), *out_read, enough);
         }
         *out_read += (size_t)rc;
     }
     return 0;
 }
 
-int weir_conn_read_exact(weir_conn *conn, void *out_buffer, size_t size, size_t *out_read)
+int weir_conn_read_at_least(weir_conn *conn, void *out_buffer, size_t size, size_t enough,
+                            size_t *out_read)
 {
     size_t read = 0;
-    int rc = enter_call(conn, &conn->reading);
+    int rc = enough > size || size > SSIZE_MAX ? -EINVAL : 0;
+    if (rc == 0)
+        rc = weir__net_conn_enter(conn, &conn->reading);
     if (rc == 0) {
-        rc = read_all(conn, out_buffer, size, &read);
-        leave_call(conn, &conn->reading);
+        rc = read_until(conn, out_buffer, size, enough, &read);
+        weir__net_conn_leave(conn, &conn->reading);
     }
     if (out_read != NULL)
         *out_read = read;
     return rc;
+}
+
+int weir_conn_read_exact(weir_conn *conn, void *out_buffer, size_t size, size_t *out_read)
+{
+    return weir_conn_read_at_least(conn, out_buffer, size, size, out_read);
+}
+
+int weir_conn_wait_readable(weir_conn *conn)
+{
+    return weir__net_conn_wait_more(conn, 0);
+}
+
+weir_str weir_conn_peek(weir_conn *conn)
+{
+    weir_str there = {0};
+    if (!conn->closed && conn->stream.loop == weir__core_loop())
+        there.data = weir__net_conn_peek(conn, &there.size);
+    return there.data == NULL ? (weir_str){0} : there;
+}
+
+int weir_conn_skip(weir_conn *conn, size_t size)
+{
+    if (conn->stream.loop != weir__core_loop())
+        return -EPERM;
+    if (conn->closed)
+        return -EBADF;
+    if (conn->reading)
+        return weir_fail(-EBUSY, "another task reads from this connection already");
+    if (size > weir_conn_peek(conn).size)
+        return -EINVAL;
+    weir__net_conn_consume(conn, size);
+    return 0;
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -346,11 +368,7 @@ ssize_t weir__net_raw_send(weir_conn *conn, struct msghdr *message)
 {
     ssize_t sent = weir__net_send_some(weir__stream_fd(&conn->stream), message,
                                        conn->write_stall_ns, &conn->write_op);
-    if (sent >= 0)
-        return sent;
-    if (sent == -ETIME)
-        return fail_limit(conn, false);
-    return fail_side(conn, false, conn->closed && sent != -ECANCELED ? -EBADF : (int)sent);
+    return sent >= 0 ? sent : weir__net_conn_fail(conn, false, (int)sent);
 }
 
 size_t weir__net_raw_send_now(weir_conn *conn, const void *data, size_t size)
@@ -377,7 +395,7 @@ static int send_all(weir_conn *conn, struct iovec *parts, size_t count, size_t *
 }
 
 /* The list is ours, since a short send moves through it: parts go over by the dozen. */
-static int send_parts(weir_conn *conn, const weir_str *parts, size_t count, size_t *written)
+int weir__net_raw_write(weir_conn *conn, const weir_str *parts, size_t count, size_t *written)
 {
     size_t next = 0;
     while (next < count) {
@@ -410,11 +428,11 @@ int weir_conn_write_parts(weir_conn *conn, const weir_str *parts, size_t count, 
     size_t written = 0;
     int rc = check_total(parts, count);
     if (rc == 0)
-        rc = enter_call(conn, &conn->writing);
+        rc = weir__net_conn_enter(conn, &conn->writing);
     if (rc == 0) {
         rc = weir__net_conn_layered(conn) ? conn->layer->write(conn, parts, count, &written)
-                                          : send_parts(conn, parts, count, &written);
-        leave_call(conn, &conn->writing);
+                                          : weir__net_raw_write(conn, parts, count, &written);
+        weir__net_conn_leave(conn, &conn->writing);
     }
     if (out_written != NULL)
         *out_written = written;
@@ -444,23 +462,47 @@ int weir_conn_finish(weir_conn *conn)
     return weir__net_conn_layered(conn) ? conn->layer->finish(conn) : weir__net_raw_finish(conn);
 }
 
-/* --- what it is ------------------------------------------------------------------------------- */
+/* --- other ways to end ------------------------------------------------------------------------ */
 
-int weir_conn_set_limits(weir_conn *conn, int64_t read_idle_ns, int64_t write_stall_ns)
+void weir_conn_abort(weir_conn *conn)
 {
-    if (read_idle_ns < 0 || write_stall_ns < 0)
-        return -EINVAL;
-    if (read_idle_ns != 0)
-        conn->read_idle_ns = read_idle_ns;
-    if (write_stall_ns == 0)
-        return 0;
-    conn->write_stall_ns = write_stall_ns;
-    int family = weir__net_family(&conn->peer);
-    if (family == AF_INET || family == AF_INET6)
-        set_option(weir__stream_fd(&conn->stream), IPPROTO_TCP, TCP_USER_TIMEOUT,
-                   user_timeout_ms(write_stall_ns));
-    return 0;
+    if (conn == NULL || conn->closed)
+        return;
+    weir_ignore(weir__sys_reset_on_close(weir__stream_fd(&conn->stream)),
+                "it is closed all the same, and the peer hears an end");
+    weir_conn_close(conn);
 }
+
+/* Checkpoint: what the peer still sends is thrown away, until it has finished. */
+static int wait_for_the_end(weir_conn *conn)
+{
+    char nothing[1024];
+    ssize_t got;
+    do
+        got = weir_conn_read(conn, nothing, sizeof nothing);
+    while (got > 0);
+    return (int)got;
+}
+
+int weir_conn_shutdown(weir_conn *conn, int64_t timeout_ns)
+{
+    if (conn == NULL)
+        return 0;
+    int rc = timeout_ns < 0 ? -EINVAL : weir_conn_finish(conn);
+    if (rc == 0)
+        WEIR_TIMEOUT(rc, timeout_ns == 0 ? WEIR__NET_LINGER_NS : timeout_ns)
+        {
+            rc = wait_for_the_end(conn);
+        }
+    char peer[WEIR_ADDRESS_TEXT_BYTES];
+    if (rc == -ETIME)
+        rc = weir_fail(-ETIMEDOUT, "%s has not finished in time; closed all the same",
+                       weir_address_format(&conn->peer, peer));
+    weir_conn_close(conn);
+    return rc;
+}
+
+/* --- what it is ------------------------------------------------------------------------------- */
 
 const weir_address *weir_conn_peer_address(const weir_conn *conn)
 {
@@ -469,10 +511,5 @@ const weir_address *weir_conn_peer_address(const weir_conn *conn)
 
 int weir_conn_local_address(const weir_conn *conn, weir_address *out_address)
 {
-    weir_address address = {.size = sizeof address.storage};
-    int rc = weir__sys_getsockname(weir__stream_fd(&conn->stream),
-                                   (struct sockaddr *)(void *)&address.storage, &address.size);
-    if (rc == 0)
-        *out_address = address;
-    return rc;
+    return weir__net_local_address(weir__stream_fd(&conn->stream), out_address);
 }

@@ -47,9 +47,11 @@ struct weir_conn {
     int64_t read_idle_ns;
     int64_t write_stall_ns;
     struct weir__op *write_op; /* the send that is with the backend */
+    struct weir__op *read_op;  /* a bare one's receive, likewise */
     unsigned users;            /* tasks inside a call */
     bool reading;
     bool writing;
+    bool bare;     /* nothing is received but by its layer: see unix_fds.c */
     bool closed;   /* weir_conn_close() was called */
     bool released; /* descriptor and stream are gone */
 };
@@ -69,6 +71,15 @@ ssize_t weir__net_raw_send(weir_conn *conn, struct msghdr *message) WEIR_MUST_CH
  * the backend. */
 size_t weir__net_raw_send_now(weir_conn *conn, const void *data, size_t size);
 int weir__net_raw_finish(weir_conn *conn) WEIR_MUST_CHECK;
+
+/* One side, for calls that are not in the table. `side`: conn->reading or conn->writing. */
+int weir__net_conn_enter(weir_conn *conn, bool *side) WEIR_MUST_CHECK;
+void weir__net_conn_leave(weir_conn *conn, bool *side);
+/* What is plain in the way it writes. *written is counted up. */
+int weir__net_raw_write(weir_conn *conn, const weir_str *parts, size_t count, size_t *written)
+    WEIR_MUST_CHECK;
+/* The message for an error of one side; -ETIME is the connection's limit. */
+int weir__net_conn_fail(const weir_conn *conn, bool reading, int rc);
 
 /* Both sides are the caller's, as in a read and a write at once: -EBUSY when a task has one. */
 int weir__net_conn_enter_both(weir_conn *conn) WEIR_MUST_CHECK;

@@ -201,26 +201,15 @@ static int fail_connect(const struct target *target, int rc)
 
 /* --- the calls -------------------------------------------------------------------------------- */
 
-struct limits {
-    int64_t connect_ns;
-    int64_t read_idle_ns;
-    int64_t write_stall_ns;
-};
-
-static int read_options(const weir_connect_options *options, struct limits *out_limits)
+static int read_options(const weir_connect_options *options, int64_t *out_connect_ns,
+                        struct weir__net_how *out_how)
 {
     static const weir_connect_options defaults;
     if (options == NULL)
         options = &defaults;
-    int rc =
-        weir__net_limit(options->connect_timeout_ns, WEIR__NET_CONNECT_NS, &out_limits->connect_ns);
-    if (rc == 0)
-        rc = weir__net_limit(options->read_idle_timeout_ns, WEIR__NET_CLIENT_READ_NS,
-                             &out_limits->read_idle_ns);
-    if (rc == 0)
-        rc = weir__net_limit(options->write_stall_timeout_ns, WEIR__NET_CLIENT_WRITE_NS,
-                             &out_limits->write_stall_ns);
-    return rc < 0 ? weir_fail(rc, "a time limit is negative") : 0;
+    int rc = weir__net_limit(options->connect_timeout_ns, WEIR__NET_CONNECT_NS, out_connect_ns);
+    return rc < 0 ? weir_fail(rc, "a time limit is negative")
+                  : weir__net_read_how(options, out_how);
 }
 
 /* Looks up when there is a name, connects; on success *out_fd is the caller's. */
@@ -237,39 +226,37 @@ static int find_and_connect(struct target *target, weir_addresses *addresses,
 }
 
 static int connect_within(struct target *target, weir_addresses *addresses,
-                          const struct limits *limits, weir_conn **out_conn)
+                          const struct weir__net_how *how, weir_conn **out_conn)
 {
     target->addresses = addresses;
-    target->timeout_ns = limits->connect_ns;
     int fd = -1;
     weir_scope scope = {0};
-    bool limited = limits->connect_ns != WEIR_FOREVER &&
+    bool limited = target->timeout_ns != WEIR_FOREVER &&
                    !weir_cancelled(); // a refusal belongs to the scope around: C12 counts it there
-    int rc = limited ? weir_timeout_enter(&scope, limits->connect_ns) : 0;
+    int rc = limited ? weir_timeout_enter(&scope, target->timeout_ns) : 0;
     if (rc < 0)
         return rc;
-    rc = find_and_connect(target, addresses, limits->write_stall_ns, &fd);
+    rc = find_and_connect(target, addresses, how->write_stall_ns, &fd);
     if (limited)
         rc = weir_scope_leave(&scope, rc);
     if (rc < 0) // what the resolver says, it says itself
         return target->connecting || rc == -ETIME ? fail_connect(target, rc) : rc;
-    rc = weir__net_conn_open(fd, &addresses->at[target->at], limits->read_idle_ns,
-                             limits->write_stall_ns, out_conn);
+    rc = weir__net_conn_open(fd, &addresses->at[target->at], how, out_conn);
     return rc < 0 ? fail_connect(target, rc) : 0;
 }
 
 int weir_connect(const char *host, uint16_t port, const weir_connect_options *options,
                  weir_conn **out_conn)
 {
-    struct limits limits;
-    int rc = read_options(options, &limits);
+    struct target target = {.host = host, .port = port};
+    struct weir__net_how how;
+    int rc = read_options(options, &target.timeout_ns, &how);
     if (rc < 0)
         return rc;
     if (host == NULL || port == 0)
         return weir_fail(-EINVAL, "a host and a port are needed to connect");
     weir_addresses addresses;
-    struct target target = {.host = host, .port = port};
-    rc = connect_within(&target, &addresses, &limits, out_conn);
+    rc = connect_within(&target, &addresses, &how, out_conn);
     if (rc == 0)
         weir__net_conn_register(*out_conn, __builtin_return_address(0));
     return rc;
@@ -278,8 +265,9 @@ int weir_connect(const char *host, uint16_t port, const weir_connect_options *op
 int weir_connect_address(const weir_address *address, const weir_connect_options *options,
                          weir_conn **out_conn)
 {
-    struct limits limits;
-    int rc = read_options(options, &limits);
+    struct target target = {0};
+    struct weir__net_how how;
+    int rc = read_options(options, &target.timeout_ns, &how);
     if (rc < 0)
         return rc;
     if (address == NULL || address->size == 0)
@@ -287,8 +275,7 @@ int weir_connect_address(const weir_address *address, const weir_connect_options
     weir_addresses addresses;
     addresses.count = 1;
     addresses.at[0] = *address;
-    struct target target = {0};
-    rc = connect_within(&target, &addresses, &limits, out_conn);
+    rc = connect_within(&target, &addresses, &how, out_conn);
     if (rc == 0)
         weir__net_conn_register(*out_conn, __builtin_return_address(0));
     return rc;

@@ -24,8 +24,7 @@ struct weir_listener {
     bool closed;
     struct weir__list accepts;
     weir_address address;
-    int64_t read_idle_ns;
-    int64_t write_stall_ns;
+    struct weir__net_how how; /* of accepted connections */
     weir_listener_stats stats;
 };
 
@@ -79,7 +78,8 @@ static int begin_listening(weir_listener *listener, const weir_listener_options 
     if (rc < 0)
         return weir_fail(rc, "cannot listen on descriptor %d: %s", listener->fd,
                          weir_code_text(rc));
-    weir__net_tune(listener->fd, weir__net_family(&listener->address), listener->write_stall_ns);
+    weir__net_tune(listener->fd, weir__net_family(&listener->address),
+                   listener->how.write_stall_ns);
     rc = weir__sys_listen(listener->fd,
                           options->backlog == 0 ? WEIR__NET_BACKLOG : options->backlog);
     if (rc < 0)
@@ -88,30 +88,15 @@ static int begin_listening(weir_listener *listener, const weir_listener_options 
     return weir__net_local_address(listener->fd, &listener->address);
 }
 
-/* From a process before us: it listens already; listen(2) again only sets the backlog. */
-static int adopt_socket(int fd, int *out_fd)
-{
-    weir__sys_count_opened();
-    int rc = weir__sys_set_nonblocking(fd);
-    if (rc < 0) {
-        weir__io_close(fd);
-        return weir_fail(rc, "cannot listen on inherited descriptor %d: %s", fd,
-                         weir_code_text(rc));
-    }
-    *out_fd = fd;
-    return 0;
-}
-
 static int new_listener(const weir_listener_options *options, weir_listener **out_listener)
 {
-    int64_t read_idle_ns;
-    int64_t write_stall_ns;
+    struct weir__net_how how = {.takes_fds = options->takes_fds};
     int rc =
-        weir__net_limit(options->read_idle_timeout_ns, WEIR__NET_SERVER_READ_NS, &read_idle_ns);
+        weir__net_limit(options->read_idle_timeout_ns, WEIR__NET_SERVER_READ_NS, &how.read_idle_ns);
     if (rc == 0)
         rc = weir__net_limit(options->write_stall_timeout_ns, WEIR__NET_SERVER_WRITE_NS,
-                             &write_stall_ns);
-    if (rc < 0 || options->backlog < 0)
+                             &how.write_stall_ns);
+    if (rc < 0 || options->backlog < 0 || options->unix_mode > 0777)
         return -EINVAL;
     if (weir__core_loop() == NULL)
         return -EPERM;
@@ -119,8 +104,7 @@ static int new_listener(const weir_listener_options *options, weir_listener **ou
     if (listener == NULL)
         return -ENOMEM;
     listener->loop = weir__core_loop();
-    listener->read_idle_ns = read_idle_ns;
-    listener->write_stall_ns = write_stall_ns;
+    listener->how = how;
     weir__list_init(&listener->accepts);
     *out_listener = listener;
     return 0;
@@ -131,27 +115,21 @@ static void close_left_open(struct weir__ledger_entry *entry)
     weir_listener_close(WEIR__CONTAINER(entry, weir_listener, entry));
 }
 
-int weir_listener_open(const weir_listener_options *options, weir_listener **out_listener)
+/* Takes fd, also on failure. */
+static int open_on(int fd, const weir_listener_options *options, const void *opener,
+                   weir_listener **out_listener)
 {
-    static const weir_listener_options defaults;
-    if (options == NULL)
-        options = &defaults;
-    if (options->inherited_fd < 0)
-        return -EINVAL;
-    int fd; // first of all: an inherited one is ours from here on
-    int rc = options->inherited_fd > 0 ? adopt_socket(options->inherited_fd, &fd)
-                                       : open_socket(options, &fd);
-    if (rc < 0)
-        return rc;
     weir_listener *listener;
-    rc = new_listener(options, &listener);
+    int rc = new_listener(options, &listener);
     if (rc < 0)
         goto close_fd;
     listener->fd = fd;
     rc = begin_listening(listener, options);
+    if (rc == 0 && options->takes_fds && weir__net_family(&listener->address) != AF_UNIX)
+        rc = weir_fail(-EINVAL, "only a Unix listener takes descriptors");
     if (rc < 0)
         goto free_listener;
-    weir__ledger_add(&listener->entry, "listener", __builtin_return_address(0), close_left_open);
+    weir__ledger_add(&listener->entry, "listener", opener, close_left_open);
     *out_listener = listener;
     return 0;
 
@@ -160,6 +138,42 @@ free_listener:
 close_fd:
     weir__io_close(fd);
     return rc;
+}
+
+/* From elsewhere: it listens already; listen(2) again only sets the backlog. */
+int weir__net_listener_adopt(int fd, const weir_listener_options *options, const void *opener,
+                             weir_listener **out_listener)
+{
+    static const weir_listener_options defaults;
+    if (fd < 0)
+        return -EBADF;
+    weir__sys_count_opened();
+    int rc = weir__net_check_socket(fd, true);
+    if (rc < 0) {
+        weir__io_close(fd);
+        return rc;
+    }
+    return open_on(fd, options == NULL ? &defaults : options, opener, out_listener);
+}
+
+int weir_listener_adopt(int fd, const weir_listener_options *options, weir_listener **out_listener)
+{
+    return weir__net_listener_adopt(fd, options, __builtin_return_address(0), out_listener);
+}
+
+int weir_listener_open(const weir_listener_options *options, weir_listener **out_listener)
+{
+    static const weir_listener_options defaults;
+    if (options == NULL)
+        options = &defaults;
+    if (options->inherited_fd < 0)
+        return -EINVAL;
+    if (options->inherited_fd > 0)
+        return weir__net_listener_adopt(options->inherited_fd, options, __builtin_return_address(0),
+                                        out_listener);
+    int fd;
+    int rc = open_socket(options, &fd);
+    return rc < 0 ? rc : open_on(fd, options, __builtin_return_address(0), out_listener);
 }
 
 /* --- close ------------------------------------------------------------------------------------ */
@@ -334,8 +348,7 @@ static int accept_conn(weir_listener *listener, weir_conn **out_conn)
         int fd = accept_lasting(listener, &peer);
         if (fd < 0)
             return fd;
-        int rc = weir__net_conn_open(fd, &peer, listener->read_idle_ns, listener->write_stall_ns,
-                                     out_conn);
+        int rc = weir__net_conn_open(fd, &peer, &listener->how, out_conn);
         if (rc == 0)
             return 0;
         rc = pause_for_shortage(listener, rc); // the peer sees its connection closed
@@ -356,6 +369,19 @@ int weir_listener_accept(weir_listener *listener, weir_conn **out_conn)
     return rc;
 }
 
+int weir_listener_accept_fd(weir_listener *listener, weir_address *out_peer, int *out_fd)
+{
+    weir_address peer;
+    int fd = weir__net_accept_fd(listener, &peer);
+    if (fd < 0)
+        return fd;
+    weir__sys_count_closed(); // it goes out of our door
+    if (out_peer != NULL)
+        *out_peer = peer;
+    *out_fd = fd;
+    return 0;
+}
+
 /* --- what it is ------------------------------------------------------------------------------- */
 
 const weir_address *weir_listener_address(const weir_listener *listener)
@@ -366,4 +392,9 @@ const weir_address *weir_listener_address(const weir_listener *listener)
 void weir_listener_stats_get(const weir_listener *listener, weir_listener_stats *out_stats)
 {
     *out_stats = listener->stats;
+}
+
+int weir_listener_fd(const weir_listener *listener)
+{
+    return listener->fd;
 }

@@ -32,6 +32,7 @@ enum weir__net_default {
 #define WEIR__NET_CLIENT_WRITE_NS (10 * WEIR_SEC)
 #define WEIR__NET_SERVER_READ_NS (60 * WEIR_SEC)
 #define WEIR__NET_SERVER_WRITE_NS (30 * WEIR_SEC)
+#define WEIR__NET_LINGER_NS (2 * WEIR_SEC)
 #define WEIR__NET_LANE_CLOSE_NS (1 * WEIR_SEC)
 #define WEIR__NET_KEPT_NS (30 * WEIR_SEC)
 #define WEIR__NET_FAILURE_KEPT_NS (5 * WEIR_SEC)
@@ -79,9 +80,21 @@ void weir__net_tune(int fd, int family, int64_t write_stall_ns);
 
 /* --- connections ------------------------------------------------------------------------------ */
 
-/* Takes fd, also on failure. `peer` may be NULL. The limits are set, not 0. */
-int weir__net_conn_open(int fd, const weir_address *peer, int64_t read_idle_ns,
-                        int64_t write_stall_ns, weir_conn **out_conn) WEIR_MUST_CHECK;
+/* What the options of a connection come to: the limits are set, not 0. */
+struct weir__net_how {
+    int64_t read_idle_ns;
+    int64_t write_stall_ns;
+    bool takes_fds;
+};
+int weir__net_read_how(const weir_connect_options *options, struct weir__net_how *out_how)
+    WEIR_MUST_CHECK;
+/* Takes fd, also on failure. `peer` may be NULL. */
+int weir__net_conn_open(int fd, const weir_address *peer, const struct weir__net_how *how,
+                        weir_conn **out_conn) WEIR_MUST_CHECK;
+/* Makes a bare connection of one that is being opened: it takes descriptors. */
+int weir__net_conn_bare(weir_conn *conn) WEIR_MUST_CHECK;
+/* A socket from elsewhere: a stream that listens or does not; made non-blocking, close-on-exec. */
+int weir__net_check_socket(int fd, bool listening) WEIR_MUST_CHECK;
 /* The code at `address` holds it from here on: told at the end of the run if it is never closed. */
 void weir__net_conn_register(weir_conn *conn, const void *address);
 /* Checkpoint: more than `known_bytes` unread (1), the peer has finished (0), or a read's error. */
@@ -124,6 +137,9 @@ static inline bool weir__net_conn_at_rest(weir_conn *conn)
 
 /* --- listeners -------------------------------------------------------------------------------- */
 
+/* As weir_listener_open() with inherited_fd; 0 is a descriptor like others here. */
+int weir__net_listener_adopt(int fd, const weir_listener_options *options, const void *opener,
+                             weir_listener **out_listener) WEIR_MUST_CHECK;
 /* Checkpoint: a connected descriptor of the caller's; errors as weir_listener_accept(). */
 int weir__net_accept_fd(weir_listener *listener, weir_address *out_peer) WEIR_MUST_CHECK;
 /* Checkpoint: the caller had no memory for what it accepted; counts it, and pauses. */

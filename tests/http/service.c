@@ -70,7 +70,8 @@ bool client_open(struct client *client, const struct service *service)
 bool client_take(struct client *client, int fd)
 {
     init_client(client);
-    EXPECT_RC(0, weir__net_conn_open(fd, NULL, 10 * WEIR_SEC, 10 * WEIR_SEC, &client->conn));
+    struct weir__net_how how = {.read_idle_ns = 10 * WEIR_SEC, .write_stall_ns = 10 * WEIR_SEC};
+    EXPECT_RC(0, weir__net_conn_open(fd, NULL, &how, &client->conn));
     return client->conn != NULL;
 }
 
