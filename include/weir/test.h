@@ -44,6 +44,13 @@ enum weir_test_kind {
     WEIR_TEST_OPERATION = 16,  /* the n-th operation handed to the backend fails */
     WEIR_TEST_NO_THREAD = 32,  /* the n-th thread cannot be started */
     WEIR_TEST_ALL_FAULTS = 60, /* the last four */
+    WEIR_TEST_SHORT = 64,      /* the n-th transfer moves one byte only; nothing may fail of it */
+    /* On the simulated network: */
+    WEIR_TEST_LATE = 128,        /* the n-th packet takes up to two seconds longer */
+    WEIR_TEST_RESET = 256,       /* the n-th packet breaks its connection */
+    WEIR_TEST_PARTITION = 512,   /* from the n-th packet on its two hosts are cut off from each
+                                    other, for up to 40 s */
+    WEIR_TEST_ALL_NETWORK = 896, /* the last three */
 };
 
 /** What a round came to. */
@@ -70,16 +77,33 @@ typedef struct weir_test_report {
     char what[200];        /* the first thing that was wrong with it */
 } weir_test_report;
 
+/**
+ * The simulated network of a round: what is between sockets on the simulated backend. Zero is the
+ * default of each field; every field is for each connection and each direction.
+ */
+typedef struct weir_test_network {
+    int64_t latency_ns;        /* of each packet; 0: 100 us */
+    int64_t jitter_ns;         /* up to so much is added, drawn for each packet */
+    uint64_t bytes_per_second; /* 0: no limit */
+    size_t segment_bytes_max;  /* bytes arrive in pieces of 1 to so many, drawn; 0: as they were
+                                     sent */
+    size_t window_bytes;       /* what a receiver holds unread; 0: 64 KiB */
+    size_t send_buffer_bytes;  /* what a sender's kernel holds; 0: 64 KiB */
+    uint32_t loss_per_million; /* packets that are lost: TCP sends them again, later */
+    size_t sockets_max;        /* then -EMFILE; 0: 20,000 */
+} weir_test_network;
+
 /** How to test. Zero is the default of each field. */
 typedef struct weir_test_options {
     const char *name;    /* in reports and replays; NULL: "test" */
     const char *backend; /* "sim", "uring", "epoll"; NULL: "sim" */
     weir_test_clock clock;
-    uint64_t seed;               /* the first; 0: first in, first out, or from 1 when `seeds` asks
+    uint64_t seed;  /* the first; 0: first in, first out, or from 1 when `seeds` asks
                                     for more than one */
-    size_t seeds;                /* how many in a row; 0: 1, in a swarm 100 */
-    unsigned kinds;              /* enum weir_test_kind; 0: what the call does by itself */
-    int kernel_code;             /* what calls and operations fail with; 0: -EIO */
+    size_t seeds;   /* how many in a row; 0: 1, in a swarm 100 */
+    unsigned kinds; /* enum weir_test_kind; 0: what the call does by itself */
+    const weir_test_network *network; /* on the simulated backend; NULL: the defaults */
+    int kernel_code;                  /* what calls and operations fail with; 0: -EIO */
     int64_t finish_ns;           /* a body that was cancelled or met a fault must end within this
                                     much of its time; 0: an hour, 10 s when time is real */
     weir_test_verify_fn *verify; /* NULL: a round is right when the body came to 0 or more, or, in
@@ -234,6 +258,73 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_test_advance(int64_t duration_
  * Thread      a test's loop, in a task
  */
 WEIR_API uint64_t weir_test_random(void);
+
+/* --- the simulated network, inside a body ----------------------------------------------------- */
+
+/**
+ * Give a host of the simulated network a name. From the first one on, names are answered from this
+ * table only; a name that is not in it does not exist.
+ *
+ * Whoever binds an address is on the host with that address; 127.0.0.1, ::1, 10.0.0.1 and fd00::1
+ * are one host, where wildcards listen.
+ *
+ * @param name      as weir_resolve() will be asked for it, in lower case
+ * @param address   an IPv4 or IPv6 address without a port, one more of this host (up to 4); NULL:
+ *                  none
+ * @param delay_ns  what a look-up takes
+ * @param rc        what a look-up comes to: 0, or a negative errno
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EINVAL  no address, or a name that is too long
+ *             -ENOMEM  no memory for it
+ *             -ENOSPC  it has 4 addresses already
+ *             -EPERM   this is not a test on the simulated backend
+ * Checkpoint  no
+ * Thread      a test's loop, in a task
+ */
+WEIR_API WEIR_MUST_CHECK int weir_test_host(const char *name, const char *address, int64_t delay_ns,
+                                            int rc);
+
+/**
+ * Cut two hosts off from each other: from now on every packet between them is lost without a word,
+ * until weir_test_heal().
+ *
+ * @param a  a host: its name or its address; NULL: all
+ * @param b  the other; NULL: all
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EINVAL  no such host
+ *             -ENOMEM  no memory for it
+ *             -EPERM   this is not a test on the simulated backend
+ * Checkpoint  no
+ * Thread      a test's loop, in a task
+ */
+WEIR_API WEIR_MUST_CHECK int weir_test_partition(const char *a, const char *b);
+
+/**
+ * End all partitions. What was lost meanwhile is sent again, as TCP does it: within a minute.
+ *
+ * Returns     0, or -EPERM: this is not a test on the simulated backend
+ * Checkpoint  no
+ * Thread      a test's loop, in a task
+ */
+WEIR_API WEIR_MUST_CHECK int weir_test_heal(void);
+
+/**
+ * Break all connections of a host, as a router does that has lost its memory: both sides hear
+ * -ECONNRESET.
+ *
+ * @param host  its name or its address; NULL: all
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EINVAL  no such host
+ *             -EPERM   this is not a test on the simulated backend
+ * Checkpoint  no
+ * Thread      a test's loop, in a task
+ */
+WEIR_API WEIR_MUST_CHECK int weir_test_reset_connections(const char *host);
+
+/* --- a verdict, inside a body ----------------------------------------------------------------- */
 
 /**
  * Say that something is wrong; the round goes on, and fails at its end.

@@ -151,6 +151,7 @@ struct weir__backend_table {
     void (*rx_resume)(struct weir__backend *backend, struct weir__rx *rx);
     void (*forget_fd)(struct weir__backend *backend, int fd);
     bool (*pending)(struct weir__backend *backend);
+    int64_t (*next_ns)(const struct weir__backend *backend); /* virtual time only; else NULL */
     void (*turn)(struct weir__backend *backend, int64_t timeout_ns);
     void (*wake)(struct weir__backend *backend);
     void (*close)(struct weir__backend *backend);
@@ -239,6 +240,11 @@ static inline void weir__backend_forget_fd(struct weir__backend *backend, int fd
 static inline bool weir__backend_pending(struct weir__backend *backend)
 {
     return backend->table->pending(backend);
+}
+/* When something will happen in the backend's own world; WEIR_NEVER where the world is real. */
+static inline int64_t weir__backend_next_ns(const struct weir__backend *backend)
+{
+    return backend->table->next_ns == NULL ? WEIR_NEVER : backend->table->next_ns(backend);
 }
 /* Kept by the backends: a turn begins; a wait that may last begins or ends. */
 static inline void weir__backend_count_turn(struct weir__backend *backend)

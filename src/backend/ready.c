@@ -357,6 +357,8 @@ static void read_rx(struct weir__ready *ready, struct weir__rx *rx)
 /* As many as there are buffers: waking all for one buffer would be a stampede. */
 static void feed_starved(struct weir__ready *ready)
 {
+    if (weir__list_empty(&ready->starved))
+        return;
     for (uint32_t n = weir__rx_pool_available(ready->base.pool); n > 0; n--) {
         struct weir__list *node = weir__list_take_first(&ready->starved);
         if (node == NULL)

@@ -18,6 +18,11 @@ enum weir__fault_point {
     WEIR__FAULT_SYSCALL, /* every kernel call made by sys.c */
     WEIR__FAULT_THREAD,  /* thread creation */
     WEIR__FAULT_RING,    /* an operation handed to a backend: completes with the code */
+    /* Of these any code means yes. */
+    WEIR__FAULT_SHORT,     /* a transfer moves less than it could */
+    WEIR__FAULT_LATE,      /* a simulated packet takes longer */
+    WEIR__FAULT_RESET,     /* a simulated packet breaks its connection */
+    WEIR__FAULT_PARTITION, /* two simulated hosts hear nothing of each other for a while */
     WEIR__FAULT_POINT_COUNT
 };
 

@@ -135,7 +135,9 @@ int weir__sys_open_fd_count(void)
             at += entry->size;
         }
     }
-    int rc = got < 0 ? -errno : found - 1; /* without the one we looked through */
+    int rc = got < 0
+                 ? -errno
+                 : found - 1 + weir__virtual_open_count(); /* without the one we looked through */
     close(fd);
     return rc;
 }

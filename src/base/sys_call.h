@@ -15,6 +15,7 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
+#include "base/virtual.h"
 
 static inline int weir__sys_fault(void)
 {
@@ -35,6 +36,25 @@ static inline int weir__sys_fault(void)
     do {                                                                                           \
         WEIR__SYS_CALL(result, expression);                                                        \
     } while ((result) == -EINTR)
+
+/* The same for a call on a descriptor, which may be one of a simulated network. */
+#define WEIR__SYS_CALL_ON(fd, result, expression, simulated)                                       \
+    do {                                                                                           \
+        if (weir__is_virtual(fd))                                                                  \
+            (result) = (simulated);                                                                \
+        else                                                                                       \
+            WEIR__SYS_CALL(result, expression);                                                    \
+    } while (0)
+#define WEIR__SYS_CALL_ON_AGAIN(fd, result, expression, simulated)                                 \
+    do {                                                                                           \
+        WEIR__SYS_CALL_ON(fd, result, expression, simulated);                                      \
+    } while ((result) == -EINTR)
+
+/* How much of a transfer is asked for: all of it, or, where a test says so, a byte. */
+static inline size_t weir__sys_size(size_t size)
+{
+    return size > 1 && weir__base_fault(WEIR__FAULT_SHORT) != 0 ? 1 : size;
+}
 
 static inline int weir__sys_opened(int fd)
 {

@@ -22,7 +22,7 @@ int weir__sys_close(int fd)
     /* No fault point: a descriptor must never stay open because a test said no. Once, whatever it
      * returns: on Linux it is closed then, and a second try would hit who got the number next. */
     int rc;
-    WEIR__SYS_CALL(rc, close(fd));
+    WEIR__SYS_CALL_ON(fd, rc, close(fd), weir__virtual_close(fd));
     if (rc != -EBADF)
         weir__sys_count_closed();
     return rc;
@@ -32,7 +32,7 @@ ssize_t weir__sys_read(int fd, void *buffer, size_t size)
 {
     ssize_t rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, read(fd, buffer, size));
+        WEIR__SYS_CALL_AGAIN(rc, read(fd, buffer, weir__sys_size(size)));
     return rc;
 }
 
@@ -40,7 +40,7 @@ ssize_t weir__sys_write(int fd, const void *buffer, size_t size)
 {
     ssize_t rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, write(fd, buffer, size));
+        WEIR__SYS_CALL_AGAIN(rc, write(fd, buffer, weir__sys_size(size)));
     return rc;
 }
 
@@ -48,7 +48,7 @@ ssize_t weir__sys_pread(int fd, void *buffer, size_t size, off_t offset)
 {
     ssize_t rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, pread(fd, buffer, size, offset));
+        WEIR__SYS_CALL_AGAIN(rc, pread(fd, buffer, weir__sys_size(size), offset));
     return rc;
 }
 
@@ -56,7 +56,7 @@ ssize_t weir__sys_pwrite(int fd, const void *buffer, size_t size, off_t offset)
 {
     ssize_t rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, pwrite(fd, buffer, size, offset));
+        WEIR__SYS_CALL_AGAIN(rc, pwrite(fd, buffer, weir__sys_size(size), offset));
     return rc;
 }
 

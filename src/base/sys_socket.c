@@ -13,7 +13,10 @@ int weir__sys_socket(int family, int type, int protocol)
     int rc = weir__sys_fault();
     if (rc < 0)
         return rc;
-    WEIR__SYS_CALL(rc, socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+    if (weir__virtual_installed())
+        rc = weir__virtual_socket(family, type);
+    else
+        WEIR__SYS_CALL(rc, socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
     return weir__sys_opened(rc);
 }
 
@@ -34,7 +37,7 @@ int weir__sys_bind(int fd, const struct sockaddr *address, socklen_t size)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, bind(fd, address, size));
+        WEIR__SYS_CALL_ON(fd, rc, bind(fd, address, size), weir__virtual_bind(fd, address, size));
     return rc;
 }
 
@@ -42,7 +45,7 @@ int weir__sys_listen(int fd, int backlog)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, listen(fd, backlog));
+        WEIR__SYS_CALL_ON(fd, rc, listen(fd, backlog), weir__virtual_listen(fd, backlog));
     return rc;
 }
 
@@ -51,7 +54,8 @@ int weir__sys_accept(int fd, struct sockaddr *out_address, socklen_t *size)
     int rc = weir__sys_fault();
     if (rc < 0)
         return rc;
-    WEIR__SYS_CALL_AGAIN(rc, accept4(fd, out_address, size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    WEIR__SYS_CALL_ON_AGAIN(fd, rc, accept4(fd, out_address, size, SOCK_NONBLOCK | SOCK_CLOEXEC),
+                            weir__virtual_accept(fd, out_address, size));
     return weir__sys_opened(rc);
 }
 
@@ -59,7 +63,8 @@ int weir__sys_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, connect(fd, address, size));
+        WEIR__SYS_CALL_ON(fd, rc, connect(fd, address, size),
+                          weir__virtual_connect(fd, address, size));
     /* Interrupted, it goes on in the kernel (connect(2)); a second call would say EALREADY. */
     return rc == -EINTR ? -EINPROGRESS : rc;
 }
@@ -68,7 +73,8 @@ ssize_t weir__sys_recv(int fd, void *buffer, size_t size, int flags)
 {
     ssize_t rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, recv(fd, buffer, size, flags));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, recv(fd, buffer, size, flags),
+                                weir__virtual_recv(fd, buffer, size, flags));
     return rc;
 }
 
@@ -76,7 +82,8 @@ ssize_t weir__sys_send(int fd, const void *buffer, size_t size, int flags)
 {
     ssize_t rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, send(fd, buffer, size, flags | MSG_NOSIGNAL));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, send(fd, buffer, size, flags | MSG_NOSIGNAL),
+                                weir__virtual_send(fd, buffer, size, flags));
     return rc;
 }
 
@@ -84,7 +91,8 @@ ssize_t weir__sys_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     ssize_t rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, sendmsg(fd, message, flags | MSG_NOSIGNAL));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, sendmsg(fd, message, flags | MSG_NOSIGNAL),
+                                weir__virtual_sendmsg(fd, message, flags));
     return rc;
 }
 
@@ -92,7 +100,8 @@ ssize_t weir__sys_recvmsg(int fd, struct msghdr *message, int flags)
 {
     ssize_t rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, recvmsg(fd, message, flags));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, recvmsg(fd, message, flags),
+                                weir__virtual_recvmsg(fd, message, flags));
     return rc;
 }
 
@@ -100,7 +109,8 @@ int weir__sys_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int fla
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, sendmmsg(fd, messages, count, flags | MSG_NOSIGNAL));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, sendmmsg(fd, messages, count, flags | MSG_NOSIGNAL),
+                                weir__virtual_sendmmsg(fd, messages, count, flags));
     return rc;
 }
 
@@ -108,7 +118,8 @@ int weir__sys_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int fla
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, recvmmsg(fd, messages, count, flags, NULL));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, recvmmsg(fd, messages, count, flags, NULL),
+                                weir__virtual_recvmmsg(fd, messages, count, flags));
     return rc;
 }
 
@@ -116,7 +127,7 @@ int weir__sys_shutdown(int fd, int how)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, shutdown(fd, how));
+        WEIR__SYS_CALL_ON(fd, rc, shutdown(fd, how), weir__virtual_shutdown(fd, how));
     return rc;
 }
 
@@ -124,7 +135,8 @@ int weir__sys_setsockopt(int fd, int level, int option, const void *value, sockl
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, setsockopt(fd, level, option, value, size));
+        WEIR__SYS_CALL_ON(fd, rc, setsockopt(fd, level, option, value, size),
+                          weir__virtual_setsockopt(fd, level, option, value, size));
     return rc;
 }
 
@@ -132,7 +144,8 @@ int weir__sys_getsockopt(int fd, int level, int option, void *out_value, socklen
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, getsockopt(fd, level, option, out_value, size));
+        WEIR__SYS_CALL_ON(fd, rc, getsockopt(fd, level, option, out_value, size),
+                          weir__virtual_getsockopt(fd, level, option, out_value, size));
     return rc;
 }
 
@@ -140,7 +153,8 @@ int weir__sys_setsockopt_int(int fd, int level, int option, int value)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, setsockopt(fd, level, option, &value, sizeof value));
+        WEIR__SYS_CALL_ON(fd, rc, setsockopt(fd, level, option, &value, sizeof value),
+                          weir__virtual_set_option(fd, level, option, value));
     return rc;
 }
 
@@ -149,7 +163,8 @@ int weir__sys_reset_on_close(int fd)
     const struct linger now = {.l_onoff = 1, .l_linger = 0};
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now));
+        WEIR__SYS_CALL_ON(fd, rc, setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now),
+                          weir__virtual_reset_on_close(fd));
     return rc;
 }
 
@@ -159,7 +174,8 @@ int weir__sys_getsockopt_int(int fd, int level, int option, int *out_value)
     int value = 0;
     socklen_t size = sizeof value;
     if (rc == 0)
-        WEIR__SYS_CALL(rc, getsockopt(fd, level, option, &value, &size));
+        WEIR__SYS_CALL_ON(fd, rc, getsockopt(fd, level, option, &value, &size),
+                          weir__virtual_get_option(fd, level, option, &value));
     if (rc == 0)
         *out_value = value;
     return rc;
@@ -170,7 +186,8 @@ int weir__sys_unsent_bytes(int fd, int *out_bytes)
     int rc = weir__sys_fault();
     int bytes = 0;
     if (rc == 0)
-        WEIR__SYS_CALL(rc, ioctl(fd, SIOCOUTQ, &bytes));
+        WEIR__SYS_CALL_ON(fd, rc, ioctl(fd, SIOCOUTQ, &bytes),
+                          weir__virtual_unsent_bytes(fd, &bytes));
     if (rc == 0)
         *out_bytes = bytes;
     return rc;
@@ -180,7 +197,8 @@ int weir__sys_getsockname(int fd, struct sockaddr *out_address, socklen_t *size)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, getsockname(fd, out_address, size));
+        WEIR__SYS_CALL_ON(fd, rc, getsockname(fd, out_address, size),
+                          weir__virtual_name(fd, false, out_address, size));
     return rc;
 }
 
@@ -188,6 +206,7 @@ int weir__sys_getpeername(int fd, struct sockaddr *out_address, socklen_t *size)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, getpeername(fd, out_address, size));
+        WEIR__SYS_CALL_ON(fd, rc, getpeername(fd, out_address, size),
+                          weir__virtual_name(fd, true, out_address, size));
     return rc;
 }

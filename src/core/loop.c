@@ -49,7 +49,9 @@ static int64_t next_wake_ns(const weir_loop *loop)
 {
     int64_t sleeps = weir__wheel_next_ns(&loop->sleeps);
     int64_t deadlines = weir__wheel_next_ns(&loop->deadlines);
-    return sleeps < deadlines ? sleeps : deadlines;
+    int64_t own = sleeps < deadlines ? sleeps : deadlines;
+    int64_t simulated = weir__backend_next_ns(loop->backend);
+    return own < simulated ? own : simulated;
 }
 
 int64_t weir__core_next_instant(const weir_loop *loop)
@@ -79,9 +81,11 @@ static void wait_for_news(weir_loop *loop, int64_t timeout_ns)
 /* Q2: something that is not of virtual time may still bring news. */
 static bool news_may_come(const weir_loop *loop)
 {
-    return loop->external_count > 0 || loop->backend->stats.rx_armed > 0 ||
-           weir__backend_pending(loop->backend) ||
-           __atomic_load_n(&loop->refs, __ATOMIC_ACQUIRE) > 1;
+    if (loop->external_count > 0 || __atomic_load_n(&loop->refs, __ATOMIC_ACQUIRE) > 1)
+        return true;
+    if (loop->backend->features.virtual_time) /* what it will bring has an instant */
+        return false;
+    return loop->backend->stats.rx_armed > 0 || weir__backend_pending(loop->backend);
 }
 
 /* A test moves time, and nobody waits for an instant that has come. */

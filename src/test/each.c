@@ -29,6 +29,8 @@ static int point_of(unsigned kind)
         return WEIR__FAULT_RING;
     case WEIR_TEST_NO_THREAD:
         return WEIR__FAULT_THREAD;
+    case WEIR_TEST_SHORT:
+        return WEIR__FAULT_SHORT;
     default:
         return -EINVAL;
     }

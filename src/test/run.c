@@ -13,6 +13,7 @@
 #include <weir/failure.h>
 #include <weir/log.h>
 
+#include "backend/sim.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -260,10 +261,10 @@ static bool at_finding(struct weir__probe *probe, const struct weir__finding *fi
 static int decide(enum weir__fault_point point)
 {
     static const enum weir__test_kind kinds[] = {
-        [WEIR__FAULT_ALLOC] = WEIR__TEST_NO_MEMORY,
-        [WEIR__FAULT_SYSCALL] = WEIR__TEST_KERNEL,
-        [WEIR__FAULT_THREAD] = WEIR__TEST_NO_THREAD,
-        [WEIR__FAULT_RING] = WEIR__TEST_OPERATION,
+        [WEIR__FAULT_ALLOC] = WEIR__TEST_NO_MEMORY,  [WEIR__FAULT_SYSCALL] = WEIR__TEST_KERNEL,
+        [WEIR__FAULT_THREAD] = WEIR__TEST_NO_THREAD, [WEIR__FAULT_RING] = WEIR__TEST_OPERATION,
+        [WEIR__FAULT_SHORT] = WEIR__TEST_SHORT,      [WEIR__FAULT_LATE] = WEIR__TEST_LATE,
+        [WEIR__FAULT_RESET] = WEIR__TEST_RESET,      [WEIR__FAULT_PARTITION] = WEIR__TEST_PARTITION,
     };
     struct weir__round *round = __atomic_load_n(&playing, __ATOMIC_ACQUIRE);
     if (round == NULL || !weir__test_strikes(round, kinds[point]))
@@ -284,6 +285,12 @@ static void begin(struct weir__round *round)
 {
     int64_t finish_ns = round->test->options->finish_ns;
     round->began_at_ns = weir_now();
+    if (round->test->simulated) {
+        static const weir_test_network defaults;
+        const weir_test_network *network = round->test->options->network;
+        weir_ignore(weir__sim_network(network == NULL ? &defaults : network, round->plan.seed),
+                    "this loop has a simulated backend");
+    }
     round->alarm.fire = end_is_due;
     if (round->test->real_clock && (round->plan.count > 0 || round->plan.drawn))
         weir__core_alarm_set(
@@ -306,7 +313,7 @@ static bool met_a_fault(const struct weir__round *round)
 {
     size_t count = __atomic_load_n(&round->struck_count, __ATOMIC_RELAXED);
     for (size_t i = 0; i < count; i++)
-        if (WEIR_TEST_ALL_FAULTS & (1u << round->struck[i].kind))
+        if ((WEIR_TEST_ALL_FAULTS | WEIR_TEST_ALL_NETWORK) & (1u << round->struck[i].kind))
             return true;
     return false;
 }

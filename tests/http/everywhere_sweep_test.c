@@ -94,3 +94,8 @@ TEST(calls_of_the_client_everywhere) /* O4, O5, I4 */
 {
     everywhere_real("calls", (struct everywhere){.body = ask_server, .rounds_min = 20});
 }
+
+TEST(calls_of_the_client_everywhere_on_the_simulated_network) /* O4, O5, I4, Q4 */
+{
+    everywhere_simulated("calls", (struct everywhere){.body = ask_server, .rounds_min = 20});
+}

@@ -198,6 +198,12 @@ TEST(handlers_everywhere_while_a_client_waits) /* O4, O5, C5, I4 */
     everywhere_real("handlers", (struct everywhere){.body = serve_all, .rounds_min = 30});
 }
 
+TEST(handlers_everywhere_on_the_simulated_network) /* O4, O5, C5, I4, Q4 */
+{
+    memset(body, 'x', sizeof body);
+    everywhere_simulated("handlers", (struct everywhere){.body = serve_all, .rounds_min = 30});
+}
+
 /* --- places ----------------------------------------------------------------------------------- */
 
 struct ask_one {
@@ -242,4 +248,9 @@ static int serve_three(void *arg)
 TEST(calls_that_wait_for_a_place_everywhere) /* I10, O4 */
 {
     everywhere_real("places", (struct everywhere){.body = serve_three, .rounds_min = 20});
+}
+
+TEST(calls_that_wait_for_a_place_everywhere_on_the_simulated_network) /* I10, O4, Q4 */
+{
+    everywhere_simulated("places", (struct everywhere){.body = serve_three, .rounds_min = 20});
 }

@@ -88,3 +88,9 @@ TEST(a_connection_everywhere) /* O4, O5, O6, I4 */
     fill_pattern(sent, SIZE, 3);
     everywhere_real("talk", (struct everywhere){.body = talk, .rounds_min = 20});
 }
+
+TEST(a_connection_everywhere_on_the_simulated_network) /* O4, O5, O6, I4, Q4 */
+{
+    fill_pattern(sent, SIZE, 3);
+    everywhere_simulated("talk", (struct everywhere){.body = talk, .rounds_min = 20});
+}
