@@ -16,8 +16,10 @@
 #include <weir/log.h>
 #include <weir/net.h>
 #include <weir/pipe.h>
+#include <weir/process.h>
 #include <weir/remote.h>
 #include <weir/scope.h>
+#include <weir/signal.h>
 #include <weir/stop.h>
 #include <weir/stream.h>
 #include <weir/sync.h>

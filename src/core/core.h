@@ -340,6 +340,15 @@ void weir__core_at_loop_end(enum weir__local slot, void (*clear)(void *local));
 /* Force: even shielded checkpoints of the loop's tasks return -ECANCELED (W4). */
 void weir__core_force(weir_loop *loop, const char *reason);
 
+/* --- fork ------------------------------------------------------------------------------------- */
+
+extern bool weir__core_forked; /* this is the child of a process that had loops */
+void weir__core_watch_forks(void);
+/* -EPERM, for what was refused outside a task; says why when fork() is the reason. */
+int weir__core_refuse_fork(void);
+/* The child has come back to the loop: there is no way on. */
+void weir__core_end_forked(void);
+
 /* --- park and wake --------------------------------------------------------------------------- */
 
 /*

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 
 /* --- operations ------------------------------------------------------------------------------- */
@@ -44,6 +45,45 @@ ssize_t weir__io_run(struct weir__op *op)
     if (op->result == -ECANCELED)
         return weir__core_cancelled_result(loop->current);
     return op->result;
+}
+
+/* A wait of a release: nothing ends it early but its own alarm. */
+struct patience {
+    struct weir__alarm alarm;
+    struct weir__op *op; /* NULL: the alarm is all that is waited for */
+    weir_task *task;
+};
+
+static void lose_patience(struct weir__alarm *alarm)
+{
+    struct patience *patience = WEIR__CONTAINER(alarm, struct patience, alarm);
+    if (patience->op == NULL)
+        weir__core_wake(patience->task, 0);
+    else
+        weir__backend_cancel(weir__loop->backend, patience->op);
+}
+
+ssize_t weir__io_run_out(struct weir__op *op, int64_t until_ns)
+{
+    weir_loop *loop = weir__loop;
+    op->done = wake_owner;
+    op->owner = loop->current;
+    int rc = weir__backend_submit(loop->backend, op);
+    if (rc != 0)
+        return rc < 0 ? rc : op->result;
+    struct patience patience = {.alarm.fire = lose_patience, .op = op, .task = loop->current};
+    weir__core_alarm_set(loop, &patience.alarm, until_ns);
+    weir__core_park(WEIR_WAIT_IO, op, NULL);
+    weir__core_alarm_clear(loop, &patience.alarm);
+    return op->result == -ECANCELED ? -ETIME : op->result;
+}
+
+void weir__io_pause(int64_t duration_ns)
+{
+    weir_loop *loop = weir__loop;
+    struct patience patience = {.alarm.fire = lose_patience, .task = loop->current};
+    weir__core_alarm_set(loop, &patience.alarm, weir__base_add_ns(loop->now_ns, duration_ns));
+    weir__core_park(WEIR_WAIT_SLEEP, &patience, NULL);
 }
 
 void weir__io_skip_sent(struct msghdr *message, size_t sent)

@@ -28,6 +28,14 @@ static inline void weir__io_cancel(struct weir__op *op)
     weir__backend_cancel(weir__loop->backend, op);
 }
 
+/*
+ * For releases, which cannot be cancelled (O8): parks until the operation has its result, or until
+ * `until_ns`, when it is asked to end. In a task. Returns its result, -ETIME for one that was asked.
+ */
+ssize_t weir__io_run_out(struct weir__op *op, int64_t until_ns) WEIR_MUST_CHECK;
+/* The same without an operation: time passes. */
+void weir__io_pause(int64_t duration_ns);
+
 /* Not a checkpoint: closes at once. No operation and no stream may be left on it. */
 void weir__io_close(int fd);
 const struct weir__backend_features *weir__io_features(void);

@@ -178,6 +178,8 @@ static void fire_deadlines(weir_loop *loop)
 
 static void take_turn(weir_loop *loop)
 {
+    if (__builtin_expect(weir__core_forked, 0)) /* in a callback */
+        weir__core_end_forked();
     harvest(loop);
     wake_sleepers(loop);
     weir__remote_drain(loop);
@@ -448,8 +450,9 @@ int weir__core_run_probed(const weir_run_options *options, struct weir__probe *p
                           weir_task_fn *fn, void *arg, bool report_failure)
 {
     static const weir_run_options defaults;
-    if (weir__loop != NULL)
-        return -EPERM;
+    if (weir__loop != NULL || weir__core_forked)
+        return weir__core_refuse_fork();
+    weir__core_watch_forks();
     weir_loop *loop;
     int rc = loop_open(options == NULL ? &defaults : options, probe, &loop);
     if (rc < 0)

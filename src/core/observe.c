@@ -92,6 +92,19 @@ void weir__core_each_loop(void (*fn)(weir_loop *loop, void *arg), void *arg)
     weir__base_mutex_unlock(&loops_lock);
 }
 
+void weir__core_loops_hold(bool hold)
+{
+    if (hold)
+        weir__base_mutex_lock(&loops_lock);
+    else
+        weir__base_mutex_unlock(&loops_lock);
+}
+
+bool weir__core_has_loops(void)
+{
+    return !weir__list_empty(&loops);
+}
+
 bool weir__core_loop_lives(uint32_t number)
 {
     bool lives = false;

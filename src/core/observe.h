@@ -25,6 +25,7 @@ enum weir__finding_kind {
     WEIR__FINDING_STRANGER,      /* something of one loop was used on another */
     WEIR__FINDING_STARTED_TWICE, /* weir_started() was called again */
     WEIR__FINDING_FORCED,        /* a supervised task used up its stop budget */
+    WEIR__FINDING_FORKED,        /* weir is used in a process made by fork() */
     WEIR__FINDING_KIND_COUNT
 };
 
@@ -69,6 +70,10 @@ void weir__core_tell_waits(enum weir_wait_kind kind, weir__wait_facts_fn *fn);
 /* On the loop's thread, or while the loop stands still. */
 void weir__core_wait_facts(const weir_loop *loop, const weir_task *task,
                            struct weir__wait_facts *out);
+
+/* For fork(): nobody changes the list of loops meanwhile; whether there are any, meanwhile. */
+void weir__core_loops_hold(bool hold);
+bool weir__core_has_loops(void);
 
 /* Whether a loop with this number has not ended. Any thread; takes a lock. */
 bool weir__core_loop_lives(uint32_t number);

@@ -247,6 +247,8 @@ static void *task_main(void *arg)
         weir_task *task = loop->current;
         int32_t slot = loop->hot[task->index].stack_slot;
         int rc = task->fn(task->arg);
+        if (__builtin_expect(loop->current != task, 0))
+            weir__core_end_forked(); /* nothing else can have changed it */
         if (__builtin_expect(task->active != &task->scope, 0))
             look_at_forgotten(loop, task, slot);
         weir__task_finish(loop, task, rc);
@@ -342,7 +344,7 @@ int weir__core_checkpoint(void)
 {
     weir_loop *loop = weir__loop;
     if (loop == NULL || loop->current == NULL)
-        return -EPERM;
+        return weir__core_refuse_fork();
     weir_task *task = loop->current;
     /* Two rare things in one test: a probe, or a level. */
     if (__builtin_expect(((uintptr_t)loop->probe | task->active->weir__effective) != 0, 0))

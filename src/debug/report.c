@@ -24,6 +24,7 @@ static const char *const codes[WEIR__FINDING_KIND_COUNT] = {
     [WEIR__FINDING_LEFT_OPEN] = "W401",     [WEIR__FINDING_CLEANUP] = "W305",
     [WEIR__FINDING_LOCK] = "W205",          [WEIR__FINDING_STRANGER] = "W206",
     [WEIR__FINDING_STARTED_TWICE] = "W207", [WEIR__FINDING_FORCED] = "W208",
+    [WEIR__FINDING_FORKED] = "W210",
 };
 
 void weir__debug_append_task(struct weir__buffer *out, const weir_loop *loop, const weir_task *task)

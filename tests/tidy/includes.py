@@ -19,6 +19,7 @@ ROOMS = {
     "sync": ["base", "core"],
     "exec": ["base", "core", "sync"],
     "stream": ["base", "core", "exec"],
+    "process": ["base", "core", "exec", "stream"],
     "file": ["base", "core", "exec", "stream"],
     "net": ["base", "core", "sync", "exec", "stream"],
     "model": ["base"],
