@@ -1,10 +1,10 @@
 /*
  * weir/process.h - running other programs
  *
- *     weir_process_output output;
+ *     weir_process_result result;
  *     int rc = weir_process_run(
  *         &(weir_process_options){.arguments = (const char *[]){"git", "rev-parse", "HEAD", NULL}},
- *         (weir_str){0}, &output);
+ *         (weir_str){0}, &result);
  *
  * A process belongs to whoever started it: it ends at the latest when its handle is closed, with
  * all that it has started in its process group (SIGTERM, after a while SIGKILL), and is always
@@ -16,6 +16,7 @@
 #define WEIR_PROCESS_H
 
 #include <weir/base.h>
+#include <weir/pipe.h>
 #include <weir/task.h>
 
 /** A program that was started. */
@@ -27,7 +28,7 @@ typedef enum weir_process_stdio_kind {
                                    weir_process_run() output is collected */
     WEIR_PROCESS_STDIO_INHERIT, /* ours */
     WEIR_PROCESS_STDIO_NULL,    /* nothing to read, and what is written is dropped */
-    WEIR_PROCESS_STDIO_PIPE,    /* to weir_process_read() or weir_process_write() */
+    WEIR_PROCESS_STDIO_PIPE,    /* see weir_process_input() and the like */
     WEIR_PROCESS_STDIO_FD,      /* `fd`, which is duplicated */
     WEIR_PROCESS_STDIO_JOINED,  /* standard error: to the same place as standard output */
 } weir_process_stdio_kind;
@@ -58,9 +59,10 @@ typedef struct weir_process_options {
     const char *const *changes;     /* to it, closed with NULL: "NAME=value" sets, "NAME" removes */
     const char *folder;             /* it starts there, a relative program is looked for there */
     weir_process_stdio input, output, errors;
-    bool shares_group;      /* no process group of its own: Ctrl-C of our terminal is for it as well,
+    bool shares_group; /* no process group of its own: Ctrl-C of our terminal is for it as well,
                                and only itself is ended, not what it has started */
-    bool dies_with_parent;  /* the kernel kills it when the thread of this loop ends, however it ends;
+    bool
+        dies_with_parent; /* the kernel kills it when the thread of this loop ends, however it ends;
                                starting it keeps the loop waiting, instead of another thread */
     int64_t stop_budget_ns; /* how long close waits between SIGTERM and SIGKILL; 0: 5 s */
     const weir_process_identity *identity; /* NULL: ours */
@@ -79,11 +81,11 @@ typedef struct weir_process_status {
 } weir_process_status;
 
 /** What weir_process_run() has collected. */
-typedef struct weir_process_output {
+typedef struct weir_process_result {
     weir_process_status status;
     weir_bytes output; /* a NUL that is not counted stands behind each; empty: not collected */
     weir_bytes errors;
-} weir_process_output;
+} weir_process_result;
 
 WEIR_BEGIN_DECLS
 
@@ -128,8 +130,8 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_process_spawn(const weir_proce
  * Checkpoint  always
  * Thread      the loop that started it, in a task
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int
-weir_process_wait(weir_process *process, weir_process_status *out_status);
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_process_wait(weir_process *process,
+                                                               weir_process_status *out_status);
 
 /**
  * Send it a signal.
@@ -174,31 +176,43 @@ WEIR_API WEIR_MUST_CHECK int weir_process_kill_group(weir_process *process, int 
 WEIR_API int weir_process_pid(const weir_process *process);
 
 /**
- * Write to its standard input, all of it. Waits while the pipe is full.
+ * Our end of the pipe to its standard input, to write to.
  *
- * @param process      with .input = WEIR_PROCESS_STDIO_PIPE
- * @param data         borrowed
- * @param size         0 is fine
- * @param out_written  exact on every return; may be NULL
+ * @param process  open
  *
- * Returns     0 or a negative errno
- * Errors      -EPIPE      it does not read any more; no signal is raised
- *             -EBADF      there is no such pipe, or it was closed
- *             -EBUSY      another task is writing
- *             -ECANCELED  the caller's scope is cancelled
- *             -EPERM      called outside a task, or on another loop
- * Checkpoint  always
- * Thread      the loop that started it, in a task
- * Source      rule O6
+ * Returns     the pipe, which is closed by weir_process_finish_input() or with the process, and by
+ *             nobody else; NULL: there is none, or it was closed
+ * Checkpoint  no
+ * Thread      the loop that started it
  */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_process_write(weir_process *process,
-                                                                const void *data, size_t size,
-                                                                size_t *out_written);
+WEIR_API weir_pipe *weir_process_input(const weir_process *process);
+
+/**
+ * Our end of the pipe from its standard output, to read from.
+ *
+ * @param process  open
+ *
+ * Returns     the pipe, which is closed with the process and by nobody else; NULL: there is none
+ * Checkpoint  no
+ * Thread      the loop that started it
+ */
+WEIR_API weir_pipe *weir_process_output(const weir_process *process);
+
+/**
+ * Our end of the pipe from its standard error, to read from.
+ *
+ * @param process  open
+ *
+ * Returns     the pipe, which is closed with the process and by nobody else; NULL: there is none
+ * Checkpoint  no
+ * Thread      the loop that started it
+ */
+WEIR_API weir_pipe *weir_process_errors(const weir_process *process);
 
 /**
  * Close its standard input: it reads the end.
  *
- * @param process  with .input = WEIR_PROCESS_STDIO_PIPE; a second time does nothing
+ * @param process  a second time does nothing
  *
  * Returns     nothing
  * Checkpoint  no
@@ -206,40 +220,6 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_process_write(weir_process *pr
  * Source      rule O8
  */
 WEIR_API void weir_process_finish_input(weir_process *process);
-
-/**
- * Read from its standard output: at least a byte, unless it is at its end.
- *
- * @param process     with .output = WEIR_PROCESS_STDIO_PIPE
- * @param out_buffer  filled
- * @param size        at least 1
- *
- * Returns     bytes read, 0 when nobody can write there any more, or a negative errno
- * Errors      -EBADF      there is no such pipe, or it was closed
- *             -EBUSY      another task is reading
- *             -ECANCELED  the caller's scope is cancelled
- *             -EPERM      called outside a task, or on another loop
- * Checkpoint  always
- * Thread      the loop that started it, in a task
- */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK ssize_t weir_process_read(weir_process *process,
-                                                                   void *out_buffer, size_t size);
-
-/**
- * Read from its standard error, as weir_process_read().
- *
- * @param process     with .errors = WEIR_PROCESS_STDIO_PIPE
- * @param out_buffer  filled
- * @param size        at least 1
- *
- * Returns     bytes read, 0 when nobody can write there any more, or a negative errno
- * Errors      as weir_process_read()
- * Checkpoint  always
- * Thread      the loop that started it, in a task
- */
-WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK ssize_t weir_process_read_errors(weir_process *process,
-                                                                          void *out_buffer,
-                                                                          size_t size);
 
 /**
  * End it and let it go. Its pipes are closed; if it still runs, its group gets SIGTERM, and SIGKILL
@@ -264,7 +244,7 @@ WEIR_API WEIR_CHECKPOINT void weir_process_close(weir_process *process);
  * @param options     borrowed; output and errors that are WEIR_PROCESS_STDIO_DEFAULT are collected
  * @param input       borrowed; what it reads, if anything; needs options->input to be the default.
  *                    That it did not read all of it is no failure
- * @param out_output  written when it ended; released with weir_process_output_free()
+ * @param out_result  written when it ended; released with weir_process_result_free()
  *
  * Returns     its exit code, 0 to 255; 128 and the signal that ended it; or a negative errno
  * Errors      -EFBIG      it said more than options->output_bytes_max
@@ -276,18 +256,18 @@ WEIR_API WEIR_CHECKPOINT void weir_process_close(weir_process *process);
  */
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_process_run(const weir_process_options *options,
                                                               weir_str input,
-                                                              weir_process_output *out_output);
+                                                              weir_process_result *out_result);
 
 /**
  * Release what weir_process_run() has collected.
  *
- * @param output  emptied; NULL does nothing
+ * @param result  emptied; NULL does nothing
  *
  * Returns     nothing
  * Checkpoint  no
  * Thread      any
  */
-WEIR_API void weir_process_output_free(weir_process_output *output);
+WEIR_API void weir_process_result_free(weir_process_result *result);
 
 WEIR_END_DECLS
 

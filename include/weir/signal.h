@@ -24,8 +24,8 @@ typedef struct weir_signal weir_signal;
 /** A signal that came. */
 typedef struct weir_signal_info {
     int number;
-    int pid;      /* who sent it; 0: the kernel did */
-    uint32_t uid; /* of the sender */
+    int pid;        /* who sent it; 0: the kernel did */
+    uint32_t uid;   /* of the sender */
     intptr_t value; /* that was sent with it by sigqueue(3) */
 } weir_signal_info;
 

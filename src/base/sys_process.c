@@ -98,8 +98,7 @@ IN_CHILD static int place_stdio(const struct weir__spawn *plan)
             return (int)fds[i];
     }
     for (int i = 0; i < 3; i++) {
-        long rc = fds[i] == i ? call(SYS_fcntl, i, F_SETFD, 0, 0)
-                              : call(SYS_dup3, fds[i], i, 0, 0);
+        long rc = fds[i] == i ? call(SYS_fcntl, i, F_SETFD, 0, 0) : call(SYS_dup3, fds[i], i, 0, 0);
         if (rc == -EBADF && fds[i] == i) { /* closed in the parent: not to become a file */
             rc = call(SYS_openat, AT_FDCWD, (long)"/dev/null", O_RDWR, 0);
             if (rc >= 0 && rc != i)
@@ -155,8 +154,8 @@ IN_CHILD static int become_program(const struct weir__spawn *plan)
 {
     int rc = -ENOENT;
     for (const char *const *path = plan->paths; *path != NULL; path++) {
-        int now = (int)call(SYS_execve, (long)*path, (long)plan->arguments,
-                            (long)plan->environment, 0);
+        int now =
+            (int)call(SYS_execve, (long)*path, (long)plan->arguments, (long)plan->environment, 0);
         if (now != -ENOENT && now != -ENOTDIR && now != -EACCES)
             return now;
         if (now == -EACCES)

@@ -30,7 +30,8 @@ static inline void weir__io_cancel(struct weir__op *op)
 
 /*
  * For releases, which cannot be cancelled (O8): parks until the operation has its result, or until
- * `until_ns`, when it is asked to end. In a task. Returns its result, -ETIME for one that was asked.
+ * `until_ns`, when it is asked to end. In a task. Returns its result, -ETIME for one that was
+ * asked.
  */
 ssize_t weir__io_run_out(struct weir__op *op, int64_t until_ns) WEIR_MUST_CHECK;
 /* The same without an operation: time passes. */

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/sys.h"
 #include "process/process.h"
+#include "stream/pipe.h"
 
 static const char path_default[] = "/usr/local/bin:/usr/bin:/bin";
 
@@ -127,9 +128,11 @@ static int open_pipe(struct weir__plan *plan, int i)
     int rc = weir__sys_pipe_to_child(ours, fds);
     if (rc < 0)
         return rc;
-    plan->ends[i].fd = fds[ours];
     plan->theirs[i] = plan->spawn.fds[i] = fds[!ours];
-    return 0;
+    rc = weir__pipe_open(fds[ours], NULL, &plan->ends[i]);
+    if (rc == 0)
+        weir__ledger_remove(&plan->ends[i]->entry); /* it goes with the process */
+    return rc;
 }
 
 static int lay_stream(struct weir__plan *plan, int i, const weir_process_stdio *stdio)
@@ -177,8 +180,7 @@ static int copy_limits(struct weir__plan *plan, const weir_process_options *opti
 
 int weir__plan_make(struct weir__plan *plan, const weir_process_options *options)
 {
-    *plan = (struct weir__plan){.ends = {{.fd = -1}, {.fd = -1}, {.fd = -1}},
-                                .theirs = {-1, -1, -1}};
+    *plan = (struct weir__plan){.theirs = {-1, -1, -1}};
     if (options == NULL || options->arguments == NULL || options->arguments[0] == NULL ||
         options->stop_budget_ns < 0)
         return -EINVAL;
@@ -209,7 +211,7 @@ void weir__plan_deinit(struct weir__plan *plan)
     for (int i = 0; i < 3; i++) {
         if (plan->theirs[i] >= 0)
             weir__sys_close(plan->theirs[i]);
-        weir__pipe_close(&plan->ends[i]);
+        weir_pipe_close(plan->ends[i]);
     }
     weir__base_free(plan->limits);
     weir__base_free(plan->environment);

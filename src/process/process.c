@@ -2,8 +2,8 @@
  * process.c - a process: starting it, waiting for it, ending it
  *
  * What blocks while a program is being loaded runs on a thread of the default pool. The end of a
- * process is readiness of its pidfd; where the kernel has none (before Linux 5.4) it is asked after,
- * at growing intervals.
+ * process is readiness of its pidfd; where the kernel has none (before Linux 5.4) it is asked
+ * after, at growing intervals.
  *
  * Runs on  the loop that started it, in a task; the start itself on a thread of the pool.
  * Costs    waiting: one operation of the backend and one waitid, however long it takes.
@@ -38,8 +38,7 @@ struct start {
 static int start(void *arg)
 {
     struct start *call = arg;
-    call->rc =
-        weir__sys_spawn(call->plan, &call->process->pid, &call->process->pidfd, &call->step);
+    call->rc = weir__sys_spawn(call->plan, &call->process->pid, &call->process->pidfd, &call->step);
     return 0;
 }
 
@@ -79,7 +78,7 @@ static int spawn_planned(struct weir__plan *plan, const weir_process_options *op
     }
     for (int i = 0; i < 3; i++) {
         process->pipes[i] = plan->ends[i];
-        plan->ends[i].fd = -1;
+        plan->ends[i] = NULL;
     }
     *out_process = process;
     return 0;
@@ -149,8 +148,9 @@ static int wait_for_end(weir_process *process)
 static int tell_status(const weir_process *process, weir_process_status *out_status)
 {
     if (process->state == WEIR__PROCESS_LOST)
-        return weir_fail(-ECHILD, "process %d: how it ended is lost; SIGCHLD is ignored, or other "
-                                  "code waits for any child",
+        return weir_fail(-ECHILD,
+                         "process %d: how it ended is lost; SIGCHLD is ignored, or other "
+                         "code waits for any child",
                          (int)process->pid);
     const struct weir__child_end *end = &process->end;
     if (out_status != NULL)
@@ -205,45 +205,27 @@ int weir_process_pid(const weir_process *process)
 
 /* --- its streams ------------------------------------------------------------------------------ */
 
-static ssize_t read_from(weir_process *process, int i, void *out_buffer, size_t size)
+weir_pipe *weir_process_input(const weir_process *process)
 {
-    int rc = check_caller(process);
-    if (rc < 0)
-        return rc;
-    process->refs++;
-    ssize_t n = weir__pipe_read(&process->pipes[i], out_buffer, size);
-    let_go(process);
-    return n;
+    return process->pipes[0];
 }
 
-ssize_t weir_process_read(weir_process *process, void *out_buffer, size_t size)
+weir_pipe *weir_process_output(const weir_process *process)
 {
-    return read_from(process, 1, out_buffer, size);
+    return process->pipes[1];
 }
 
-ssize_t weir_process_read_errors(weir_process *process, void *out_buffer, size_t size)
+weir_pipe *weir_process_errors(const weir_process *process)
 {
-    return read_from(process, 2, out_buffer, size);
-}
-
-int weir_process_write(weir_process *process, const void *data, size_t size, size_t *out_written)
-{
-    size_t written = 0;
-    int rc = check_caller(process);
-    if (rc == 0) {
-        process->refs++;
-        rc = weir__pipe_write(&process->pipes[0], data, size, &written);
-        let_go(process);
-    }
-    if (out_written != NULL)
-        *out_written = written;
-    return rc;
+    return process->pipes[2];
 }
 
 void weir_process_finish_input(weir_process *process)
 {
-    if (check_caller(process) == 0)
-        weir__pipe_close(&process->pipes[0]);
+    if (check_caller(process) < 0)
+        return;
+    weir_pipe_close(process->pipes[0]);
+    process->pipes[0] = NULL;
 }
 
 /* --- end -------------------------------------------------------------------------------------- */
@@ -319,7 +301,7 @@ void weir_process_close(weir_process *process)
         return;
     weir__ledger_remove(&process->entry);
     for (int i = 0; i < 3; i++)
-        weir__pipe_close(&process->pipes[i]);
+        weir_pipe_close(process->pipes[i]);
     weir_task *task = weir__core_task();
     if (task != NULL)
         end_in_task(process, task);

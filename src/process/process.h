@@ -1,38 +1,23 @@
 /*
  * process.h - other programs, and signals, inside the library
  *
- * plan.c turns options into what the child does, process.c holds the handle, pipe.c moves bytes,
- * run.c puts them together; signal.c stands beside them.
+ * plan.c turns options into what the child does, process.c holds the handle, run.c goes all the way
+ * from start to end; signal.c stands beside them.
  *
- * Holds  1. A process is reaped exactly once, by the close of its handle: until then its number, and
+ * Holds  1. A process is reaped exactly once, by the close of its handle: until then its number,
+ *        and
  *           that of its group, cannot belong to anybody else, so signals hit whom they mean.
  *        2. A handle's memory stays until the last call on it has returned.
  */
 #ifndef WEIR__PROCESS_PROCESS_H
 #define WEIR__PROCESS_PROCESS_H
 
+#include <weir/pipe.h>
 #include <weir/process.h>
 
 #include "base/sys_process.h"
 #include "core/io.h"
 #include "core/ledger.h"
-
-/* --- pipe.c ----------------------------------------------------------------------------------- */
-
-/* Our end of a pipe; non-blocking. */
-struct weir__pipe_end {
-    int fd;              /* -1: there is none (any more) */
-    struct weir__op *op; /* of the task that waits at it */
-    bool busy;           /* a call is under way: it closes the descriptor when `closed` */
-    bool closed;
-};
-
-/* Checkpoints. */
-ssize_t weir__pipe_read(struct weir__pipe_end *end, void *buffer, size_t size) WEIR_MUST_CHECK;
-int weir__pipe_write(struct weir__pipe_end *end, const char *data, size_t size, size_t *out_written)
-    WEIR_MUST_CHECK;
-/* Not a checkpoint. Who is in a call gets -EBADF. */
-void weir__pipe_close(struct weir__pipe_end *end);
 
 /* --- plan.c ----------------------------------------------------------------------------------- */
 
@@ -42,12 +27,12 @@ struct weir__plan {
     char *path_text;
     const char **environment;
     struct weir__spawn_limit *limits;
-    struct weir__pipe_end ends[3]; /* ours, of those that are pipes */
-    int theirs[3];                 /* the other ends; -1 */
+    weir_pipe *ends[3]; /* ours, of those that are pipes */
+    int theirs[3];      /* the other ends; -1 */
 };
 
 int weir__plan_make(struct weir__plan *plan, const weir_process_options *options) WEIR_MUST_CHECK;
-/* Closes the child's ends; ours too unless they were taken (fd -1). */
+/* Closes the child's ends; ours too unless they were taken (NULL). */
 void weir__plan_deinit(struct weir__plan *plan);
 /* What to say of a failure; returns the code. */
 int weir__plan_fail(const struct weir__plan *plan, enum weir__spawn_step step, int code);
@@ -70,7 +55,7 @@ struct weir_process {
     enum weir__process_state state;
     int64_t stop_budget_ns;
     struct weir__child_end end;
-    struct weir__pipe_end pipes[3];
+    weir_pipe *pipes[3];
 };
 
 #endif

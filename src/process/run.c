@@ -24,14 +24,14 @@ struct feed {
 static int feed_input(void *arg)
 {
     struct feed *feed = arg;
-    int rc = weir_process_write(feed->process, feed->input.data, feed->input.size, NULL);
+    int rc = weir_pipe_write_all(weir_process_input(feed->process), feed->input.data,
+                                 feed->input.size, NULL);
     weir_process_finish_input(feed->process);
     return rc == -EPIPE ? 0 : rc; /* it wanted no more */
 }
 
 struct collect {
-    weir_process *process;
-    ssize_t (*read)(weir_process *process, void *out_buffer, size_t size);
+    weir_pipe *pipe;
     const char *name;
     size_t bytes_max;
     struct weir__buffer bytes;
@@ -45,7 +45,7 @@ static int collect_output(void *arg)
         char *room = weir__buffer_reserve(bytes, PIECE_BYTES);
         if (room == NULL)
             return -ENOMEM;
-        ssize_t n = collect->read(collect->process, room, PIECE_BYTES);
+        ssize_t n = weir_pipe_read(collect->pipe, room, PIECE_BYTES);
         if (n <= 0)
             return (int)n;
         bytes->size += (size_t)n;
@@ -64,13 +64,12 @@ struct run {
 
 static int spawn_helpers(weir_group *group, struct run *run)
 {
-    const struct weir__pipe_end *pipes = run->process->pipes;
     int rc = 0;
-    if (pipes[0].fd >= 0)
+    if (weir_process_input(run->process) != NULL)
         rc = weir_spawn(group, feed_input, &run->feed);
-    if (rc == 0 && pipes[1].fd >= 0)
+    if (rc == 0 && run->output.pipe != NULL)
         rc = weir_spawn(group, collect_output, &run->output);
-    if (rc == 0 && pipes[2].fd >= 0)
+    if (rc == 0 && run->errors.pipe != NULL)
         rc = weir_spawn(group, collect_output, &run->errors);
     return rc == -ESHUTDOWN ? -ECANCELED : rc;
 }
@@ -118,7 +117,7 @@ static int settle_streams(weir_process_options *options, weir_str input)
 }
 
 int weir_process_run(const weir_process_options *options, weir_str input,
-                     weir_process_output *out_output)
+                     weir_process_result *out_result)
 {
     if (options == NULL)
         return -EINVAL;
@@ -132,18 +131,14 @@ int weir_process_run(const weir_process_options *options, weir_str input,
         return rc;
     size_t bytes_max = own.output_bytes_max == 0 ? OUTPUT_BYTES_MAX : own.output_bytes_max;
     run.feed = (struct feed){run.process, input};
-    run.output = (struct collect){.process = run.process,
-                                  .read = weir_process_read,
-                                  .name = "output",
-                                  .bytes_max = bytes_max};
-    run.errors = (struct collect){.process = run.process,
-                                  .read = weir_process_read_errors,
-                                  .name = "error",
-                                  .bytes_max = bytes_max};
+    run.output = (struct collect){
+        .pipe = weir_process_output(run.process), .name = "output", .bytes_max = bytes_max};
+    run.errors = (struct collect){
+        .pipe = weir_process_errors(run.process), .name = "error", .bytes_max = bytes_max};
     rc = run_to_end(&run);
     weir_process_close(run.process);
     if (rc == 0) {
-        *out_output = (weir_process_output){.status = run.status,
+        *out_result = (weir_process_result){.status = run.status,
                                             .output = take_bytes(&run.output.bytes),
                                             .errors = take_bytes(&run.errors.bytes)};
         rc = exit_code_of(&run.status);
@@ -153,10 +148,10 @@ int weir_process_run(const weir_process_options *options, weir_str input,
     return rc;
 }
 
-void weir_process_output_free(weir_process_output *output)
+void weir_process_result_free(weir_process_result *result)
 {
-    if (output == NULL)
+    if (result == NULL)
         return;
-    weir_bytes_free(&output->output);
-    weir_bytes_free(&output->errors);
+    weir_bytes_free(&result->output);
+    weir_bytes_free(&result->errors);
 }

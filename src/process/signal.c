@@ -54,7 +54,7 @@ static struct {
 
 static bool can_be_owned(int number)
 {
-    static const int never[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,  SIGFPE,
+    static const int never[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE,
                                 SIGILL,  SIGTRAP, SIGSYS,  SIGABRT};
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
         if (number == never[i])
@@ -102,9 +102,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
     weir_signal_info note = {.number = number,
                              .pid = sent ? (int)info->si_pid : 0,
                              .uid = sent ? info->si_uid : 0,
-                             .value = info->si_code == SI_QUEUE
-                                          ? (intptr_t)info->si_value.sival_ptr
-                                          : 0};
+                             .value = info->si_code == SI_QUEUE ? (intptr_t)info->si_value.sival_ptr
+                                                                : 0};
     if (fd >= 0)
         weir_ignore(weir__sys_write(fd, &note, sizeof note), "full: some thousands wait already");
     __atomic_sub_fetch(&handlers_running, 1, __ATOMIC_SEQ_CST);
@@ -212,8 +211,7 @@ void weir_signal_close(weir_signal *signal)
 
 static int wait_for_note(weir_signal *signal)
 {
-    struct waiter waiter = {
-        .op = {.kind = WEIR__OP_POLL, .fd = signal->pipe[0], .flags = POLLIN}};
+    struct waiter waiter = {.op = {.kind = WEIR__OP_POLL, .fd = signal->pipe[0], .flags = POLLIN}};
     weir__list_append(&signal->waiters, &waiter.link);
     int rc = (int)weir__io_run(&waiter.op);
     weir__list_remove(&waiter.link);

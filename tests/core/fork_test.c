@@ -29,7 +29,8 @@ IO_TEST(the_child_of_a_fork_is_refused_everything_and_the_parent_goes_on)
     pid_t pid = fork();
     if (pid == 0) {
         bool refused = weir_sleep(1 * WEIR_MS) == -EPERM && weir_yield() == -EPERM &&
-                       weir__core_run(NULL, do_nothing, NULL, false) == -EPERM && weir_task_self() == 0;
+                       weir__core_run(NULL, do_nothing, NULL, false) == -EPERM &&
+                       weir_task_self() == 0;
         _exit(refused ? 0 : 1);
     }
     EXPECT_EQ(0, wait_status(pid));

@@ -36,7 +36,7 @@ static void expect_no_child(void)
 static const char *said_by(const weir_process_options *options)
 {
     static char said[4096];
-    weir_process_output output;
+    weir_process_result output;
     said[0] = '\0';
     int rc = weir_process_run(options, (weir_str){0}, &output);
     EXPECT_RC(0, rc);
@@ -47,7 +47,7 @@ static const char *said_by(const weir_process_options *options)
     if (size > 0)
         memcpy(said, output.output.data, size);
     said[size > 0 && said[size - 1] == '\n' ? size - 1 : size] = '\0';
-    weir_process_output_free(&output);
+    weir_process_result_free(&output);
     return said;
 }
 
@@ -62,8 +62,8 @@ IO_TEST(a_program_runs_and_its_exit_code_comes_back)
 {
     weir_process *process;
     weir_process_status status;
-    REQUIRE_RC(0, weir_process_spawn(&(weir_process_options){.arguments = SHELL("exit 7")},
-                                     &process));
+    REQUIRE_RC(0,
+               weir_process_spawn(&(weir_process_options){.arguments = SHELL("exit 7")}, &process));
     EXPECT(weir_process_pid(process) > 0);
     EXPECT_RC(0, weir_process_wait(process, &status));
     EXPECT_EQ(7, status.exit_code);
@@ -78,13 +78,13 @@ IO_TEST(a_program_runs_and_its_exit_code_comes_back)
 
 IO_TEST(a_program_that_a_signal_ends_says_which)
 {
-    weir_process_output output;
+    weir_process_result output;
     EXPECT_RC(128 + SIGKILL,
               weir_process_run(&(weir_process_options){.arguments = SHELL("kill -9 $$")},
                                (weir_str){0}, &output));
     EXPECT_EQ(SIGKILL, output.status.signal);
     EXPECT_EQ(-1, output.status.exit_code);
-    weir_process_output_free(&output);
+    weir_process_result_free(&output);
     expect_no_child();
 }
 
@@ -99,8 +99,7 @@ IO_TEST(several_tasks_wait_for_one_process_and_a_cancelled_one_leaves_it_running
 {
     weir_process *process;
     REQUIRE_RC(0, weir_process_spawn(&(weir_process_options){.arguments = SHELL("read x; exit 5"),
-                                                             .input.kind =
-                                                                 WEIR_PROCESS_STDIO_PIPE},
+                                                             .input.kind = WEIR_PROCESS_STDIO_PIPE},
                                      &process));
     int rc = 0;
     WEIR_TIMEOUT(rc, 0)
@@ -116,7 +115,7 @@ IO_TEST(several_tasks_wait_for_one_process_and_a_cancelled_one_leaves_it_running
         EXPECT_RC(0, weir_spawn_with(group, &(weir_spawn_options){.keep = true}, wait_and_note,
                                      process, &ids[i]));
     EXPECT_RC(0, weir_yield());
-    EXPECT_RC(0, weir_process_write(process, "go\n", 3, NULL));
+    EXPECT_RC(0, weir_pipe_write_all(weir_process_input(process), "go\n", 3, NULL));
     for (int i = 0; i < 2; i++) {
         weir_outcome outcome;
         EXPECT_RC(0, weir_task_wait(ids[i], &outcome));
@@ -138,9 +137,9 @@ IO_TEST(a_program_that_is_not_there_is_an_error_with_its_name)
                            &process));
     EXPECT_CONTAINS("weir-no-such-program", weir_failure_message(-ENOENT));
     EXPECT_RC(-EACCES,
-              weir_process_spawn(&(weir_process_options){.arguments = (const char *const[]){
-                                                             "/etc/passwd", NULL}},
-                                 &process));
+              weir_process_spawn(
+                  &(weir_process_options){.arguments = (const char *const[]){"/etc/passwd", NULL}},
+                  &process));
     EXPECT_RC(-ENOENT, weir_process_spawn(&(weir_process_options){.arguments = SHELL("true"),
                                                                   .folder = "/no/such/folder"},
                                           &process));
@@ -151,7 +150,7 @@ IO_TEST(a_program_that_is_not_there_is_an_error_with_its_name)
 IO_TEST(options_that_contradict_each_other_are_refused)
 {
     weir_process *process;
-    weir_process_output output;
+    weir_process_result output;
     EXPECT_RC(-EINVAL, weir_process_spawn(&(weir_process_options){0}, &process));
     EXPECT_RC(-EINVAL, weir_process_spawn(&(weir_process_options){.arguments = SHELL("true"),
                                                                   .stop_budget_ns = -1},
@@ -199,8 +198,8 @@ IO_TEST(the_environment_is_ours_with_changes_or_another)
 
 IO_TEST(it_starts_in_the_folder_it_was_given)
 {
-    EXPECT_STR("/proc", said_by(&(weir_process_options){.arguments = SHELL("pwd"),
-                                                        .folder = "/proc"}));
+    EXPECT_STR("/proc",
+               said_by(&(weir_process_options){.arguments = SHELL("pwd"), .folder = "/proc"}));
     EXPECT_STR("named", said_by(&(weir_process_options){
                             .arguments = (const char *const[]){"my name", "-c", "echo named", NULL},
                             .program = "sh"}));
@@ -222,9 +221,9 @@ IO_TEST(no_descriptor_mask_or_ignored_signal_is_inherited)
     struct sigaction ignore = {.sa_handler = SIG_IGN}, pipe_before;
     sigaction(SIGPIPE, &ignore, &pipe_before);
     EXPECT_STR("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000",
-               said_by(&(weir_process_options){.arguments = (const char *const[]){
-                                                   "grep", "-E", "^Sig(Blk|Ign)",
-                                                   "/proc/self/status", NULL}}));
+               said_by(&(weir_process_options){
+                   .arguments = (const char *const[]){"grep", "-E", "^Sig(Blk|Ign)",
+                                                      "/proc/self/status", NULL}}));
     sigaction(SIGPIPE, &pipe_before, NULL);
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
@@ -260,30 +259,30 @@ IO_TEST(a_megabyte_goes_in_and_out_at_the_same_time)
     REQUIRE(data != NULL);
     for (size_t i = 0; i < SIZE; i++)
         data[i] = (char)(i * 7 + i / 4096);
-    weir_process_output output;
+    weir_process_result output;
     EXPECT_RC(0, weir_process_run(
                      &(weir_process_options){.arguments = (const char *const[]){"cat", NULL}},
                      (weir_str){data, SIZE}, &output));
     EXPECT_EQ(SIZE, output.output.size);
     if (output.output.size == SIZE)
         EXPECT_BYTES(data, output.output.data, SIZE);
-    weir_process_output_free(&output);
+    weir_process_result_free(&output);
     weir__base_free(data);
 }
 
 IO_TEST(output_and_errors_are_collected_apart_or_joined)
 {
     weir_process_options options = {.arguments = SHELL("echo one; echo two >&2")};
-    weir_process_output output;
+    weir_process_result output;
     EXPECT_RC(0, weir_process_run(&options, (weir_str){0}, &output));
     EXPECT_STR("one\n", output.output.data);
     EXPECT_STR("two\n", output.errors.data);
-    weir_process_output_free(&output);
+    weir_process_result_free(&output);
     options.errors.kind = WEIR_PROCESS_STDIO_JOINED;
     EXPECT_RC(0, weir_process_run(&options, (weir_str){0}, &output));
     EXPECT_STR("one\ntwo\n", output.output.data);
     EXPECT(output.errors.data == NULL);
-    weir_process_output_free(&output);
+    weir_process_result_free(&output);
     options.output.kind = options.errors.kind = WEIR_PROCESS_STDIO_NULL;
     EXPECT_RC(0, weir_process_run(&options, (weir_str){0}, &output));
     EXPECT(output.output.data == NULL);
@@ -292,19 +291,18 @@ IO_TEST(output_and_errors_are_collected_apart_or_joined)
 IO_TEST(a_program_that_reads_nothing_is_no_failure)
 {
     static char data[200000];
-    weir_process_output output;
+    weir_process_result output;
     EXPECT_RC(3, weir_process_run(&(weir_process_options){.arguments = SHELL("exit 3")},
                                   (weir_str){data, sizeof data}, &output));
-    weir_process_output_free(&output);
+    weir_process_result_free(&output);
 }
 
 IO_TEST(one_that_says_too_much_is_ended)
 {
-    weir_process_output output;
-    EXPECT_RC(-EFBIG,
-              weir_process_run(&(weir_process_options){.arguments = SHELL("yes"),
-                                                       .output_bytes_max = 100000},
-                               (weir_str){0}, &output));
+    weir_process_result output;
+    EXPECT_RC(-EFBIG, weir_process_run(&(weir_process_options){.arguments = SHELL("yes"),
+                                                               .output_bytes_max = 100000},
+                                       (weir_str){0}, &output));
     EXPECT_CONTAINS("100000 bytes", weir_failure_message(-EFBIG));
     expect_no_child();
 }
@@ -313,18 +311,16 @@ IO_TEST(writing_to_one_that_has_ended_is_a_code_and_no_signal)
 {
     weir_process *process;
     REQUIRE_RC(0, weir_process_spawn(&(weir_process_options){.arguments = SHELL("exit 0"),
-                                                             .input.kind =
-                                                                 WEIR_PROCESS_STDIO_PIPE},
+                                                             .input.kind = WEIR_PROCESS_STDIO_PIPE},
                                      &process));
     EXPECT_RC(0, weir_process_wait(process, NULL));
     size_t written = 9;
-    EXPECT_RC(-EPIPE, weir_process_write(process, "x", 1, &written));
+    EXPECT_RC(-EPIPE, weir_pipe_write_all(weir_process_input(process), "x", 1, &written));
     EXPECT_EQ(0, written);
-    char byte;
-    EXPECT_RC(-EBADF, weir_process_read(process, &byte, 1)); // it has no such pipe
+    EXPECT(weir_process_output(process) == NULL && weir_process_errors(process) == NULL);
     weir_process_finish_input(process);
     weir_process_finish_input(process);
-    EXPECT_RC(-EBADF, weir_process_write(process, "x", 1, NULL));
+    EXPECT(weir_process_input(process) == NULL);
     weir_process_close(process);
 }
 
@@ -337,17 +333,17 @@ static int read_one(void *arg)
 {
     struct reading *reading = arg;
     char byte;
-    reading->n = weir_process_read(reading->process, &byte, 1);
+    reading->n = weir_pipe_read(weir_process_output(reading->process), &byte, 1);
     return 0;
 }
 
 IO_TEST(who_reads_from_a_process_that_is_closed_hears_of_it)
 {
     struct reading reading = {0}, second = {0};
-    REQUIRE_RC(0, weir_process_spawn(&(weir_process_options){.arguments = SHELL("exec sleep 1000"),
-                                                             .output.kind =
-                                                                 WEIR_PROCESS_STDIO_PIPE},
-                                     &reading.process));
+    REQUIRE_RC(0,
+               weir_process_spawn(&(weir_process_options){.arguments = SHELL("exec sleep 1000"),
+                                                          .output.kind = WEIR_PROCESS_STDIO_PIPE},
+                                  &reading.process));
     second.process = reading.process;
     weir_group *group;
     REQUIRE_RC(0, weir_group_open(&group, NULL));
@@ -372,12 +368,12 @@ static weir_process *start_family(const char *script, int64_t stop_budget_ns, in
         EXPECT(false);
         return NULL;
     }
-    EXPECT_RC(0, weir_process_spawn(
-                     &(weir_process_options){.arguments = SHELL(script),
-                                             .stop_budget_ns = stop_budget_ns,
-                                             .output = {WEIR_PROCESS_STDIO_FD, out_fds[1]},
-                                             .errors.kind = WEIR_PROCESS_STDIO_JOINED},
-                     &process));
+    EXPECT_RC(
+        0, weir_process_spawn(&(weir_process_options){.arguments = SHELL(script),
+                                                      .stop_budget_ns = stop_budget_ns,
+                                                      .output = {WEIR_PROCESS_STDIO_FD, out_fds[1]},
+                                                      .errors.kind = WEIR_PROCESS_STDIO_JOINED},
+                              &process));
     close(out_fds[1]);
     return process;
 }
@@ -470,7 +466,7 @@ IO_TEST(a_signal_goes_to_one_or_to_all)
 IO_TEST(a_cancelled_run_ends_the_program)
 {
     int rc = 0;
-    weir_process_output output;
+    weir_process_result output;
     WEIR_TIMEOUT(rc, 10 * WEIR_MS)
     {
         rc = weir_process_run(&(weir_process_options){.arguments = SHELL("sleep 1000")},
@@ -483,8 +479,8 @@ IO_TEST(a_cancelled_run_ends_the_program)
 IO_TEST(how_it_ended_is_lost_when_somebody_else_takes_it)
 {
     weir_process *process;
-    REQUIRE_RC(0, weir_process_spawn(&(weir_process_options){.arguments = SHELL("exit 0")},
-                                     &process));
+    REQUIRE_RC(0,
+               weir_process_spawn(&(weir_process_options){.arguments = SHELL("exit 0")}, &process));
     EXPECT(waitpid(weir_process_pid(process), NULL, 0) > 0);
     EXPECT_RC(-ECHILD, weir_process_wait(process, NULL));
     EXPECT_CONTAINS("SIGCHLD", weir_failure_message(-ECHILD));
@@ -512,11 +508,12 @@ static int start_and_vanish(void *arg)
 {
     const int *fds = arg;
     weir_process *process;
-    int rc = weir_process_spawn(&(weir_process_options){.arguments = SHELL("echo r; exec sleep 1000"),
-                                                        .output = {WEIR_PROCESS_STDIO_FD, fds[1]},
-                                                        .dies_with_parent = true,
-                                                        .shares_group = true},
-                                &process);
+    int rc =
+        weir_process_spawn(&(weir_process_options){.arguments = SHELL("echo r; exec sleep 1000"),
+                                                   .output = {WEIR_PROCESS_STDIO_FD, fds[1]},
+                                                   .dies_with_parent = true,
+                                                   .shares_group = true},
+                           &process);
     char byte;
     _exit(rc == 0 && read(fds[0], &byte, 1) == 1 ? 0 : 1); /* without a word to anybody */
 }
@@ -556,8 +553,8 @@ TEST(a_forgotten_process_is_told_and_ended)
     weir_process *process;
     weir__core_observe(note);
     int fds = weir__sys_open_fd_count();
-    EXPECT_RC(0, weir__core_run(&(weir_run_options){.backend = "epoll"}, close_nothing, &process,
-                                false));
+    EXPECT_RC(
+        0, weir__core_run(&(weir_run_options){.backend = "epoll"}, close_nothing, &process, false));
     EXPECT_EQ(1, processes_told);
     EXPECT_EQ(fds, weir__sys_open_fd_count());
     expect_no_child();
@@ -568,14 +565,14 @@ static int run_a_pipeline(void *arg)
 {
     (void)arg;
     static char data[70000];
-    weir_process_output output;
-    int rc = weir_process_run(&(weir_process_options){.arguments = SHELL("cat; echo end >&2"),
-                                                       .stop_budget_ns = 1},
-                              (weir_str){data, sizeof data}, &output);
+    weir_process_result output;
+    int rc = weir_process_run(
+        &(weir_process_options){.arguments = SHELL("cat; echo end >&2"), .stop_budget_ns = 1},
+        (weir_str){data, sizeof data}, &output);
     if (rc != 0)
         return rc > 0 ? -EIO : rc;
     WEIR_TEST_EXPECT(output.output.size == sizeof data && output.errors.size == 4);
-    weir_process_output_free(&output);
+    weir_process_result_free(&output);
     WEIR_TEST_EXPECT(waitpid(-1, NULL, WNOHANG) == -1);
     return 0;
 }

@@ -69,12 +69,12 @@ IO_TEST(a_parked_task_is_woken_by_another_process)
     REQUIRE_RC(0, weir_group_open(&group, NULL));
     EXPECT_RC(0, weir_spawn(group, wait_for_one, &waiting));
     EXPECT_RC(0, weir_yield());
-    weir_process_output output;
+    weir_process_result output;
     EXPECT_RC(0, weir_process_run(
                      &(weir_process_options){
                          .arguments = (const char *const[]){"sh", "-c", "kill -USR2 $PPID", NULL}},
                      (weir_str){0}, &output));
-    weir_process_output_free(&output);
+    weir_process_result_free(&output);
     EXPECT_RC(0, weir_group_close(group, 0));
     EXPECT_RC(0, waiting.rc);
     EXPECT_EQ(SIGUSR2, waiting.info.number);
