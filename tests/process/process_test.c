@@ -449,8 +449,9 @@ IO_TEST(a_signal_goes_to_one_or_to_all)
 {
     int fds[2];
     weir_process *process = start_family(
+        "trap ':' USR1; "
         "sh -c 'trap \"echo child; exit 0\" USR1; printf r; while :; do sleep 0.01; done' & "
-        "trap ':' USR1; wait; wait; echo parent; exit 4",
+        "wait; wait; echo parent; exit 4",
         0, fds);
     REQUIRE(process != NULL);
     hear(fds[0], 'r');
