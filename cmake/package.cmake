@@ -59,6 +59,7 @@ endif()
 weir_pkg_config(weir "Tasks, deadlines, files and network for C" "${uring_requires}"
   " -pthread -Wl,-z,now")
 weir_pkg_config(weir_http "HTTP server and client on weir" "weir = ${PROJECT_VERSION}" "")
+weir_pkg_config(weir_tls "TLS on OpenSSL, for weir" "weir = ${PROJECT_VERSION} openssl >= 3.0" "")
 weir_pkg_config(weir_sqlite "SQLite on a lane of its own, for weir"
   "weir-http = ${PROJECT_VERSION} sqlite3" "")
 weir_pkg_config(weir_app "Service frame on weir" "weir-http = ${PROJECT_VERSION}" "")

@@ -175,6 +175,19 @@ void weir__net_conn_leave_both(weir_conn *conn)
     weir__net_conn_leave(conn, &conn->reading);
 }
 
+void weir__net_raw_hold(weir_conn *conn, struct weir__op *op)
+{
+    conn->writing = true;
+    conn->users++;
+    conn->write_op = op;
+}
+
+void weir__net_raw_let_go(weir_conn *conn)
+{
+    conn->write_op = NULL;
+    weir__net_conn_leave(conn, &conn->writing);
+}
+
 /* --- messages --------------------------------------------------------------------------------- */
 
 /* What went wrong on one side; `reading` or else writing. */
@@ -470,6 +483,7 @@ void weir_conn_abort(weir_conn *conn)
         return;
     weir_ignore(weir__sys_reset_on_close(weir__stream_fd(&conn->stream)),
                 "it is closed all the same, and the peer hears an end");
+    conn->abrupt = true;
     weir_conn_close(conn);
 }
 

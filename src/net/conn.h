@@ -52,6 +52,7 @@ struct weir_conn {
     bool reading;
     bool writing;
     bool bare;     /* nothing is received but by its layer: see unix_fds.c */
+    bool abrupt;   /* weir_conn_abort() was called: no layer says goodbye */
     bool closed;   /* weir_conn_close() was called */
     bool released; /* descriptor and stream are gone */
 };
@@ -71,6 +72,9 @@ ssize_t weir__net_raw_send(weir_conn *conn, struct msghdr *message) WEIR_MUST_CH
  * the backend. */
 size_t weir__net_raw_send_now(weir_conn *conn, const void *data, size_t size);
 int weir__net_raw_finish(weir_conn *conn) WEIR_MUST_CHECK;
+/* `op` sends on without a task: until let_go() nobody else writes, and the memory stays. */
+void weir__net_raw_hold(weir_conn *conn, struct weir__op *op);
+void weir__net_raw_let_go(weir_conn *conn);
 
 /* One side, for calls that are not in the table. `side`: conn->reading or conn->writing. */
 int weir__net_conn_enter(weir_conn *conn, bool *side) WEIR_MUST_CHECK;

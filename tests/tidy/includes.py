@@ -23,6 +23,7 @@ ROOMS = {
     "file": ["base", "core", "exec", "stream"],
     "net": ["base", "core", "sync", "exec", "stream"],
     "model": ["base"],
+    "tls": ["base", "core", "sync", "exec", "net"],
     "http": ["base", "core", "sync", "net", "model"],
     "sqlite": ["base", "core", "exec", "model"],
     "debug": ["base", "core"],
@@ -32,7 +33,7 @@ ROOMS = {
 ROOMS["app"] = sorted(ROOMS)  # the service frame sees every room
 
 # Headers of libraries, and the only room that knows each.
-FOREIGN = {"liburing.h": "backend", "sqlite3.h": "sqlite"}
+FOREIGN = {"liburing.h": "backend", "sqlite3.h": "sqlite", "openssl/": "tls"}
 
 # A public header may name these of the system's: types, no machinery.
 PUBLIC_SYSTEM = {
@@ -75,7 +76,7 @@ def check(report, path):
             else:
                 report.ok()
         elif not quoted:
-            owner = FOREIGN.get(name)
+            owner = FOREIGN.get(name) or FOREIGN.get(first + "/")
             if owner is not None and room != owner:
                 report.fault(path, line, f"includes <{name}>",
                              f"only src/{owner} knows that library; call its functions instead")
