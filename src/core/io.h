@@ -37,6 +37,13 @@ ssize_t weir__io_run_out(struct weir__op *op, int64_t until_ns) WEIR_MUST_CHECK;
 /* The same without an operation: time passes. */
 void weir__io_pause(int64_t duration_ns);
 
+/* Not a checkpoint: hands over an operation that nobody waits for; op->done is called on the loop.
+ * 1: completed at once, done is not called. */
+static inline int weir__io_start(struct weir__op *op)
+{
+    return weir__backend_submit(weir__loop->backend, op);
+}
+
 /* Not a checkpoint: closes at once. No operation and no stream may be left on it. */
 void weir__io_close(int fd);
 const struct weir__backend_features *weir__io_features(void);

@@ -15,7 +15,11 @@
 
 void weir__exec_bring_home(struct weir__post *post)
 {
-    weir__core_wake(WEIR__CONTAINER(post, struct weir__job, post)->task, WEIR__JOB_CAME_HOME);
+    struct weir__job *job = WEIR__CONTAINER(post, struct weir__job, post);
+    if (job->at_home == NULL)
+        weir__core_wake(job->task, WEIR__JOB_CAME_HOME);
+    else
+        weir__exec_at_home(job);
 }
 
 /* With the lock: nobody wants the job any more; 0 when its caller has to wait all the same. */

@@ -156,8 +156,9 @@ static void settle_abandoned(struct weir__job *job)
 static void send_home(struct weir__job *job)
 {
     job->post.run = weir__exec_bring_home;
-    weir_ignore(weir__core_post(job->loop, &job->post),
-                "its caller is parked, so its loop is there");
+    int rc = weir__core_post(job->loop, &job->post);
+    if (rc < 0) // no task waits for it: else its loop would be there
+        weir__exec_lost(job);
 }
 
 /* With the lock, which is given back for a while when the job was abandoned: its slot stays taken

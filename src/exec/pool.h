@@ -1,8 +1,8 @@
 /*
  * pool.h - threads, the jobs they run, and the queue between them and the loops
  *
- * offload.c is the side of the tasks, pool.c that of the threads, process.c keeps the pool that
- * every process has.
+ * offload.c is the side of the tasks, background.c that of jobs which no task waits for, pool.c
+ * that of the threads, process.c keeps the pool that every process has.
  *
  * A job lives on the stack of the task that waits for it, so the queue costs no memory however long
  * it is; only one that may be abandoned has memory of its own. The lock of the pool guards every
@@ -11,7 +11,8 @@
  * Holds  1. A job is in the queue exactly while QUEUED, in `running` exactly while RUNNING.
  *        2. DONE is final: its thread sends the job home (by post) and does not touch it again, and
  *           no cancellation does. So the result wins (O4).
- *        3. While a job is not abandoned its task is parked in it, so its loop is alive.
+ *        3. While a job is not abandoned its task is parked in it, so its loop is alive. One that
+ *           no task waits for keeps the memory of its loop.
  *        4. A thread that has left is joined by the next one that leaves, or by close.
  */
 #ifndef WEIR__EXEC_POOL_H
@@ -60,6 +61,9 @@ struct weir__job {
     enum weir__job_state state;
     bool abandoned;
     bool cancelled; /* atomic: read by the job */
+    /* Nobody is parked in it: weir__exec_start(). */
+    void (*at_home)(struct weir__job *job); /* on its loop */
+    void (*lost)(struct weir__job *job);    /* instead, on its thread: the loop has ended */
     /* weir_job_call() */
     enum weir__ask_state ask;
     weir_task_fn *ask_fn;
@@ -99,11 +103,20 @@ int weir__exec_open(const weir_pool_options *options, weir_pool **out_pool) WEIR
 void weir__exec_leave_quietly(weir_pool *pool);
 /* Queue a job. On failure nothing has happened. Any thread. */
 int weir__exec_submit(struct weir__job *job, bool nowait) WEIR_MUST_CHECK;
+/*
+ * Not a checkpoint: queue a job in the default pool that no task waits for; it is zeroed but for
+ * fn, arg, name, at_home and lost, and one of the last two is the end of it. -EBUSY when the queue
+ * is full: it can be done without. On failure nothing has happened.
+ */
+int weir__exec_start(struct weir__job *job) WEIR_MUST_CHECK;
 /* The default pool of the process, for this loop until its end. */
 int weir__exec_default_pool(weir_pool **out_pool) WEIR_MUST_CHECK;
 void weir__exec_read_stats(weir_pool *pool, weir_pool_stats *out_stats);
 /* The job that this thread runs, or NULL. */
 struct weir__job *weir__exec_current_job(void);
+/* The loop of a job has ended before it. */
+void weir__exec_lost(struct weir__job *job);
+void weir__exec_at_home(struct weir__job *job);
 /* A post that brings a job home to its loop. */
 void weir__exec_bring_home(struct weir__post *post);
 

@@ -248,6 +248,139 @@ TASK_TEST(all_that_is_left_is_read_up_to_a_limit)
     }
 }
 
+/* --- reading ahead ---------------------------------------------------------------------------- */
+
+enum { BLOCK = 256 };
+
+static struct ahead_state {
+    struct pieces *pieces;
+    uint64_t state;
+    char *buffer; /* NULL: nothing under way */
+    size_t size;
+    int begun;
+    int abandoned;
+} ahead_state;
+
+static bool ahead_begin(void *buffer, size_t size, void *arg)
+{
+    (void)arg;
+    struct ahead_state *a = &ahead_state;
+    if (pieces_draw(&a->state) % 5 == 0)
+        return false;
+    EXPECT(a->buffer == NULL);
+    a->buffer = buffer;
+    a->size = size;
+    a->begun++;
+    memset(buffer, '!', size); // as a kernel may that reads into it
+    return true;
+}
+
+static ssize_t ahead_finish(void *arg)
+{
+    (void)arg;
+    struct ahead_state *a = &ahead_state;
+    switch (pieces_draw(&a->state) % 6) {
+    case 0:
+        return -ECANCELED; // still under way
+    case 1:
+        a->buffer = NULL;
+        return -EIO;
+    default:
+        break;
+    }
+    size_t size = (size_t)(pieces_draw(&a->state) % a->size) + 1;
+    a->pieces->piece = size;
+    ssize_t n = pieces_read(a->buffer, size, a->pieces);
+    a->buffer = NULL;
+    return n;
+}
+
+static void ahead_abandon(void *memory, void *arg)
+{
+    (void)arg;
+    ahead_state.abandoned++;
+    weir__base_free(memory);
+}
+
+static const struct weir__ahead fake_ahead = {ahead_begin, ahead_finish, ahead_abandon, BLOCK};
+
+/* Lines of drawn sizes, whatever is ahead or not, fails or comes late. */
+static void read_lines_ahead(const char *data, size_t size, uint64_t seed)
+{
+    struct pieces pieces = {.data = data, .size = size, .state = seed};
+    weir_source source = pieces_source(&pieces);
+    ahead_state = (struct ahead_state){.pieces = &pieces, .state = seed};
+    weir_reader_options options = {.buffer_bytes = SMALL + seed % (2 * BLOCK)};
+    weir_reader *reader;
+    REQUIRE_RC(0, weir__reader_open(&source, &fake_ahead, &options, NULL, &reader));
+    size_t at = 0;
+    int rc, failures = 0;
+    weir_str line;
+    while ((rc = weir_reader_read_line(reader, &line)) != 0) {
+        if (rc < 0) {
+            EXPECT(rc == -EIO || rc == -ECANCELED);
+            REQUIRE(failures++ < 100000);
+            continue;
+        }
+        REQUIRE(line.size < size - at && memcmp(line.data, data + at, line.size) == 0);
+        REQUIRE(data[at + line.size] == '\n');
+        at += line.size + 1;
+    }
+    EXPECT_EQ(size, at);
+    EXPECT(ahead_state.begun > 0);
+    bool under_way = ahead_state.buffer != NULL;
+    weir_reader_close(reader);
+    EXPECT_EQ(under_way, ahead_state.abandoned);
+}
+
+TASK_TEST(what_is_read_ahead_is_the_same_whatever_comes_late_or_fails)
+{
+    enum { SIZE = 20000 };
+    static char data[SIZE];
+    for (uint64_t seed = 1; seed <= (uint64_t)test_rounds(300); seed++) {
+        uint64_t state = seed * 7919;
+        for (size_t at = 0; at < SIZE;) {
+            size_t line = (size_t)(pieces_draw(&state) % (SMALL - 1));
+            for (size_t i = 0; i < line && at < SIZE - 1; i++)
+                data[at++] = (char)('a' + pieces_draw(&state) % 26);
+            data[at++] = '\n';
+        }
+        read_lines_ahead(data, SIZE, seed);
+        if (test_failed())
+            return;
+    }
+}
+
+TASK_TEST(bytes_that_are_read_ahead_are_the_same)
+{
+    enum { SIZE = 20000 };
+    static char data[SIZE];
+    bytes_fill(data, SIZE, 0);
+    for (uint64_t seed = 1; seed <= (uint64_t)test_rounds(100); seed++) {
+        struct pieces pieces = {.data = data, .size = SIZE, .state = seed};
+        weir_source source = pieces_source(&pieces);
+        ahead_state = (struct ahead_state){.pieces = &pieces, .state = seed};
+        weir_reader *reader;
+        REQUIRE_RC(0, weir__reader_open(&source, &fake_ahead, NULL, NULL, &reader));
+        weir_str view;
+        size_t at = 0;
+        int rc;
+        do {
+            size_t size = (size_t)(pieces_draw(&pieces.state) % 700) + 1;
+            rc = weir_reader_peek(reader, size, &view);
+            if (rc < 0)
+                continue;
+            EXPECT(view.size >= size || at + view.size == SIZE);
+            EXPECT(bytes_are(view.data, view.size, at));
+            size_t skipped;
+            EXPECT_RC(0, weir_reader_skip(reader, size < view.size ? size : view.size, &skipped));
+            at += skipped;
+        } while ((rc < 0 || view.size > 0) && !test_failed());
+        EXPECT_EQ(SIZE, at);
+        weir_reader_close(reader);
+    }
+}
+
 /* --- failures --------------------------------------------------------------------------------- */
 
 TASK_TEST(a_failure_of_the_source_loses_no_byte_wherever_it_comes)
