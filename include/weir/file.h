@@ -89,6 +89,12 @@ typedef enum weir_rename_mode {
     WEIR_RENAME_EXCHANGE,   /* both must be there, and change places in one step */
 } weir_rename_mode;
 
+/** A lock on a whole file, see weir_file_lock(). */
+typedef enum weir_file_lock_mode {
+    WEIR_FILE_LOCK_SHARED,    /* with others who share it */
+    WEIR_FILE_LOCK_EXCLUSIVE, /* alone */
+} weir_file_lock_mode;
+
 enum {
     /** What weir_file_read_all() reads at most unless it is told otherwise. */
     WEIR_FILE_READ_ALL_BYTES_DEFAULT = 64 * 1024 * 1024,
@@ -446,6 +452,124 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_remove(const char *path);
  */
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_rename(const char *from, const char *to,
                                                               weir_rename_mode mode);
+
+/**
+ * Make the content of one file that of another, in the kernel where it can. Holes stay holes.
+ *
+ * @param from        open to read
+ * @param to          another file, open to write and not to append; what was in it goes
+ * @param out_copied  how far it came: `to` is as long, and equal to `from` up to there, whatever is
+ *                    returned; may be NULL
+ *
+ * Returns     0 when all is copied that `from` had when it began, or a negative errno
+ * Errors      -ENOSPC, -EIO, -EFBIG, ...  as copy_file_range(2) and write(2)
+ *             -EBADF      `from` is not open to read; `to` is as it was
+ *             -EINVAL     both are the same file; `to` is not open to write, or to append
+ *             -ENOMEM     no memory
+ *             -ECANCELED  the caller's scope is cancelled; what is copied stays
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O6, X5; copy_file_range(2)
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_copy(weir_file *from, weir_file *to,
+                                                            int64_t *out_copied);
+
+/**
+ * Make a file without a name, to read and to write: it goes with the last one who has it open,
+ * however the process ends. For a temporary file that others can open by name, see
+ * weir/replacement.h.
+ *
+ * @param folder    open, or NULL; see weir/folder.h
+ * @param name      of the folder whose file system it is on; borrowed
+ * @param out_file  closed with weir_file_close()
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ENOENT, -EACCES, -ENOSPC, ...  as open(2) with O_TMPFILE
+ *             -ENOMEM     no memory
+ *             -ECANCELED  the caller's scope is cancelled, and nothing was made
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O5, X5; open(2)
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_open_temporary(weir_folder *folder,
+                                                                      const char *name,
+                                                                      weir_file **out_file);
+
+/**
+ * Give a file that was made without a name one after all, in the same file system. Its content
+ * appears as a whole; weir_file_sync() before, and weir_folder_sync() after it, make that last.
+ *
+ * @param file    open
+ * @param folder  open, or NULL; see weir/folder.h
+ * @param name    borrowed
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EEXIST     the name is taken
+ *             -EXDEV      another file system
+ *             -ENOENT     no such folder; or a file system that cannot give such a file a name
+ *             -ECANCELED  the caller's scope is cancelled, and nothing was done
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rule X5; linkat(2)
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_keep(weir_file *file, weir_folder *folder,
+                                                            const char *name);
+
+/**
+ * Wait until this open file has a lock on the whole file. It binds those only who ask for it, here
+ * and in other processes (flock(2), and the program of that name), and belongs to this weir_file:
+ * tasks that share one share its lock, two that opened the file twice exclude each other. Closing
+ * releases it. Asking again changes the mode; the old lock may be lost on the way.
+ *
+ * The kernel tells nobody when a lock becomes free, so it is tried again after 1, 2, 4 ... 64 ms:
+ * there is no order among those who wait, and one waits up to 64 ms longer than it must.
+ *
+ * @param file  open
+ * @param mode  shared or exclusive
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ENOLCK     the kernel keeps no more locks
+ *             -EINVAL     no such mode
+ *             -ECANCELED  the caller's scope is cancelled; there is no new lock
+ *             -EPERM      called outside a task
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      flock(2)
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_lock(weir_file *file,
+                                                            weir_file_lock_mode mode);
+
+/**
+ * The same, but only when it is free now.
+ *
+ * @param file  open
+ * @param mode  shared or exclusive
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EAGAIN  somebody else has it
+ *             others   as weir_file_lock()
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      flock(2)
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_try_lock(weir_file *file,
+                                                                weir_file_lock_mode mode);
+
+/**
+ * Release a lock; without one it does nothing.
+ *
+ * @param file  open
+ *
+ * Returns     0 or a negative errno
+ * Errors      -ENOLCK, ...  as flock(2)
+ * Checkpoint  no
+ * Thread      any
+ * Source      rule O8; flock(2)
+ */
+WEIR_API int weir_file_unlock(weir_file *file);
 
 WEIR_END_DECLS
 

@@ -18,6 +18,7 @@
 #include <weir/pipe.h>
 #include <weir/process.h>
 #include <weir/remote.h>
+#include <weir/replacement.h>
 #include <weir/scope.h>
 #include <weir/signal.h>
 #include <weir/stop.h>
