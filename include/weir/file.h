@@ -569,7 +569,7 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_try_lock(weir_file *file,
  * Thread      any
  * Source      rule O8; flock(2)
  */
-WEIR_API int weir_file_unlock(weir_file *file);
+WEIR_API WEIR_MUST_CHECK int weir_file_unlock(weir_file *file);
 
 WEIR_END_DECLS
 

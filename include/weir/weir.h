@@ -26,5 +26,6 @@
 #include <weir/sync.h>
 #include <weir/task.h>
 #include <weir/walk.h>
+#include <weir/watch.h>
 
 #endif

@@ -266,22 +266,34 @@ static int tell_failure(const weir_walk *walk)
                      walk->path, weir_code_text(walk->rc));
 }
 
+/* 1: more may be in the batch, 0: the end. */
 static int next_batch(weir_walk *walk)
 {
     if (walk->rc < 0)
         return tell_failure(walk);
     if (walk->innermost == NULL)
         return 0;
-    walk->busy = true;
     int rc = weir_offload_with(NULL, &(weir_offload_options){.name = "walk through a folder"},
                                fill_batch, walk);
-    walk->busy = false;
-    if (walk->closed) {
-        free_walk(walk);
-        return -EBADF;
-    }
     if (rc < 0)
         return walk->rc < 0 ? tell_failure(walk) : rc;
+    return 1;
+}
+
+/* The caller may be parked in here, or let others go first; whoever closes the walk meanwhile
+ * leaves it to us. */
+static int next(weir_walk *walk, const weir_walk_entry **out_entry)
+{
+    const weir_walk_entry *row = take_row(walk);
+    if (row != NULL)
+        weir__core_completed_at_once();
+    while (row == NULL && !walk->closed) {
+        int rc = next_batch(walk);
+        if (rc <= 0)
+            return rc;
+        row = take_row(walk);
+    }
+    *out_entry = row;
     return 1;
 }
 
@@ -292,19 +304,14 @@ int weir_walk_next(weir_walk *walk, const weir_walk_entry **out_entry)
         return rc;
     if (walk->busy)
         return -EBUSY;
-    const weir_walk_entry *row = take_row(walk);
-    bool waited = false;
-    while (row == NULL) {
-        rc = next_batch(walk);
-        if (rc <= 0)
-            return rc;
-        waited = true;
-        row = take_row(walk);
+    walk->busy = true;
+    rc = next(walk, out_entry);
+    walk->busy = false;
+    if (walk->closed) {
+        free_walk(walk);
+        return -EBADF;
     }
-    if (!waited)
-        weir__core_completed_at_once();
-    *out_entry = row;
-    return 1;
+    return rc;
 }
 
 void weir_walk_skip(weir_walk *walk)
