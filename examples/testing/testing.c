@@ -1,7 +1,7 @@
 /*
  * testing.c - tests of a small program of tasks, for docs/testing.md
  *
- * usage: testing timeout | byhand | seeds | everywhere | forgets | bytes | crash
+ * usage: testing timeout | byhand | seeds | everywhere | forgets | bytes | cutoff | crash
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +152,93 @@ static int test_forgets(void)
                                        &(weir_test_options){.name = "forgets", .backend = "epoll"});
 }
 
+/* --- a host that is cut off ------------------------------------------------------------------- */
+
+/* A piece of the program under test: asks another host how it is. */
+static int ask_status(char *out_text, size_t bytes)
+{
+    weir_conn *conn;
+    int rc = weir_connect("status.example", 7000, NULL, &conn);
+    if (rc < 0)
+        return rc;
+    rc = weir_conn_set_limits(conn, 30 * WEIR_SEC, 30 * WEIR_SEC);
+    if (rc == 0)
+        rc = weir_conn_write_all(conn, "how are you?\n", 13, NULL);
+    ssize_t got = rc < 0 ? rc : weir_conn_read(conn, out_text, bytes - 1);
+    weir_conn_close(conn);
+    if (got < 0)
+        return (int)got;
+    out_text[got] = '\0';
+    return 0;
+}
+
+/* The other host, played by a task: it thinks for 5 s. */
+static int answer(weir_conn *conn)
+{
+    char line[64];
+    ssize_t got = weir_conn_read(conn, line, sizeof line);
+    int rc = got < 0 ? (int)got : weir_sleep(5 * WEIR_SEC);
+    return rc < 0 ? rc : weir_conn_write_all(conn, "fine", 4, NULL);
+}
+
+static int answer_all(void *arg)
+{
+    weir_conn *conn;
+    int rc;
+    while ((rc = weir_listener_accept(arg, &conn)) == 0) {
+        weir_ignore(answer(conn), "whoever asked may be gone");
+        weir_conn_close(conn);
+    }
+    return rc;
+}
+
+static int cut_off_after_1_s(void *arg)
+{
+    (void)arg;
+    int rc = weir_sleep(1 * WEIR_SEC);
+    return rc < 0 ? rc : weir_test_partition("status.example", NULL);
+}
+
+static int ask_twice(weir_group *group)
+{
+    char text[64];
+    int rc = ask_status(text, sizeof text);
+    WEIR_TEST_EXPECT(rc == 0 && strcmp(text, "fine") == 0);
+    if (rc == 0)
+        rc = weir_spawn(group, cut_off_after_1_s, NULL);
+    if (rc < 0)
+        return rc;
+    int64_t began_ns = weir_now();
+    WEIR_TEST_EXPECT(ask_status(text, sizeof text) == -ETIMEDOUT);
+    WEIR_TEST_EXPECT(weir_now() - began_ns < 31 * WEIR_SEC);
+    return 0;
+}
+
+static int with_another_host(void *arg)
+{
+    (void)arg;
+    weir_listener *listener;
+    int rc = weir_test_host("status.example", "10.0.0.2", 20 * WEIR_MS, 0);
+    if (rc == 0)
+        rc = weir_listener_open(&(weir_listener_options){.address = "10.0.0.2:7000"}, &listener);
+    if (rc < 0)
+        return rc;
+    weir_group *group;
+    rc = weir_group_open(&group, NULL);
+    if (rc == 0)
+        rc = weir_spawn_with(group, &(weir_spawn_options){.service = true}, answer_all, listener,
+                             NULL);
+    if (rc == 0)
+        rc = weir_group_close(group, ask_twice(group));
+    weir_listener_close(listener);
+    return rc;
+}
+
+static int test_cut_off(void)
+{
+    return weir_test_run(with_another_host, NULL, NULL);
+}
+
 /* --- the end of the process ------------------------------------------------------------------- */
 
 static int crashes_when_cancelled(void *arg)
@@ -176,10 +263,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(void);
-    } tests[] = {{"timeout", test_timeout}, {"byhand", test_by_hand},
-                 {"seeds", test_seeds},     {"everywhere", test_everywhere},
-                 {"forgets", test_forgets}, {"bytes", test_bytes},
-                 {"crash", test_crash}};
+    } tests[] = {{"timeout", test_timeout},       {"byhand", test_by_hand},  {"seeds", test_seeds},
+                 {"everywhere", test_everywhere}, {"forgets", test_forgets}, {"bytes", test_bytes},
+                 {"cutoff", test_cut_off},        {"crash", test_crash}};
     for (size_t i = 0; argc == 2 && i < sizeof tests / sizeof tests[0]; i++) {
         if (strcmp(argv[1], tests[i].name) != 0)
             continue;
@@ -188,6 +274,7 @@ int main(int argc, char **argv)
         return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     fprintf(stderr,
-            "usage: testing timeout | byhand | seeds | everywhere | forgets | bytes | crash\n");
+            "usage: testing timeout | byhand | seeds | everywhere | forgets | bytes | cutoff | "
+            "crash\n");
     return 64;
 }

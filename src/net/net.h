@@ -169,6 +169,10 @@ extern int64_t weir__net_stagger_ns; /* between attempts to connect; set by test
 typedef int weir__net_lookup_fn(const char *host, weir_addresses *out_addresses,
                                 const char **out_why);
 extern weir__net_lookup_fn *weir__net_lookup;
+struct weir__net_answer;
+/* Checkpoint. 1: a test's simulated network has answered; 0: it has no names; -ETIME, -ECANCELED */
+int weir__net_answer_simulated(const char *host, struct weir__net_answer *out_answer)
+    WEIR_MUST_CHECK;
 extern int64_t weir__net_resolve_ns; /* how long a caller waits; tests are less patient */
 
 enum { WEIR__NET_HOST_BYTES = 254 }; /* 253 and a NUL: RFC 1035 section 3.1 */
