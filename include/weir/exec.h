@@ -29,7 +29,7 @@ typedef struct weir_pool_options {
     const char *name;   /* of its threads and in reports; 15 bytes are kept; NULL: "exec" */
     size_t threads_max; /* 0: twice the CPUs and four, at most 32; 1: a lane, jobs run one after
                                 the other in the order they came */
-    size_t queue_max;   /* jobs waiting for a thread above which `nowait` is refused; 0: 1024 */
+    size_t queue_max;   /* jobs waiting for a thread above which `try_only` is refused; 0: 1024 */
     int64_t idle_timeout_ns; /* a thread without work leaves after this; 0: 30 s */
     int64_t close_budget_ns; /* how long close waits for running jobs; 0: 5 s */
 } weir_pool_options;
@@ -37,7 +37,8 @@ typedef struct weir_pool_options {
 /** How to run one job. Zero is the default of each field. */
 typedef struct weir_offload_options {
     const char *name; /* kept while the job lives, for reports; usually a literal; may be NULL */
-    bool nowait;      /* -EBUSY when queue_max jobs wait already, instead of waiting behind them */
+    bool try_only;    /* -EBUSY when queue_max jobs wait already, instead of waiting behind
+                           them */
     /* When set, the job may be left running: a caller that is cancelled returns -ECANCELED at once.
        Then, and whenever the call returns -ECANCELED, arg is the job's, and `abandon` releases it
        once nobody uses it any more, on whatever thread that is. So arg must not lie on the caller's
@@ -125,7 +126,7 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_offload(weir_pool *pool, weir_
  *
  * Returns     as weir_offload()
  * Errors      as weir_offload(), and
- *             -EBUSY      options->nowait and queue_max jobs wait
+ *             -EBUSY      options->try_only and queue_max jobs wait
  *             -ECANCELED  with options->abandon also when fn runs on
  * Checkpoint  always
  * Thread      a loop's, in a task

@@ -82,7 +82,7 @@ typedef struct weir_group_options {
 /** How to start one task. Zero is the default of each field. */
 typedef struct weir_spawn_options {
     const char *name;   /* kept, for reports; usually a literal; NULL: the function's symbol */
-    bool nowait;        /* in a full group: -EAGAIN instead of waiting */
+    bool try_only;      /* in a full group: -EAGAIN instead of waiting */
     bool keep;          /* outcome and result can be asked for after its end, see weir/handle.h */
     bool handled;       /* its failure stays with its record and fails nobody; it is kept */
     bool service;       /* it serves the others: cancelled when they have ended, latest first */
@@ -255,9 +255,9 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_spawn(weir_group *group, weir_
  *
  * Returns     0 or a negative errno
  * Errors      as weir_spawn(), and
- *             -EAGAIN  options->nowait and the group is full
+ *             -EAGAIN  options->try_only and the group is full
  *             -EINVAL  a back-off or a stop budget is negative, in a group of WEIR_SUPERVISE
- * Checkpoint  when the group has running_max tasks and options->nowait is false
+ * Checkpoint  when the group has running_max tasks and options->try_only is false
  * Thread      the group's loop
  * Source      rules T1, T2, G3, G10
  */

@@ -545,9 +545,9 @@ void weir__group_discard(weir_loop *loop, weir_group *group);
 /* A member was moved to another group, or a service has come to this one: maybe it is over now. */
 void weir__group_member_left(weir_group *group);
 void weir__group_child_ended(weir_loop *loop, weir_task *task, int rc);
-/* In a group with a limit: a place for one more, waited for unless nowait. It keeps the group open
- * until a task has taken it (places_promised goes down again) or it is dropped. */
-int weir__group_promise_place(weir_group *group, bool nowait) WEIR_MUST_CHECK;
+/* In a group with a limit: a place for one more, waited for unless try_only. It keeps the group
+ * open until a task has taken it (places_promised goes down again) or it is dropped. */
+int weir__group_promise_place(weir_group *group, bool try_only) WEIR_MUST_CHECK;
 void weir__group_drop_place(weir_group *group);
 /* The group cannot be joined until it is released again. */
 void weir__group_hold(weir_group *group);

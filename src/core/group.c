@@ -229,10 +229,10 @@ static void offer_place(weir_group *group)
     leave_line(WEIR__CONTAINER(group->place_waiters.next, struct place_waiter, link), 0);
 }
 
-int weir__group_promise_place(weir_group *group, bool nowait)
+int weir__group_promise_place(weir_group *group, bool try_only)
 {
     weir_task *task = group->loop->current;
-    bool may_wait = !nowait && task != NULL;
+    bool may_wait = !try_only && task != NULL;
     int rc = may_wait ? weir__core_checkpoint() : 0;
     if (rc < 0)
         return rc;

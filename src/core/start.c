@@ -90,7 +90,7 @@ int weir_started(void *value)
 /* --- the caller's side ------------------------------------------------------------------------ */
 
 /* Keeps the group open, and in a group with a limit is the task's place. */
-static int promise(weir_group *group, bool nowait)
+static int promise(weir_group *group, bool try_only)
 {
     int rc = weir__task_check_group(group, weir__loop);
     if (rc < 0)
@@ -103,7 +103,7 @@ static int promise(weir_group *group, bool nowait)
         group->places_promised += rc == 0;
         return rc;
     }
-    rc = weir__group_promise_place(group, nowait);
+    rc = weir__group_promise_place(group, try_only);
     if (rc < 0)
         return rc;
     rc = weir__task_check_group(group, weir__loop); /* others may have run meanwhile */
@@ -127,7 +127,7 @@ static int run_start(weir_group *group, struct weir__start *start, weir_task_fn 
     if (rc < 0)
         return rc;
     weir_spawn_options options = *start->options;
-    options.nowait = true;
+    options.try_only = true;
     options.keep = keep;
     options.handled = false; /* until it has started its failure is the caller's */
     options.service = false;
@@ -154,7 +154,7 @@ static int start_task(weir_group *group, const weir_spawn_options *options, weir
     if (weir__core_task() == NULL)
         return -EPERM;
     struct weir__start start = {.target = group, .options = options == NULL ? &defaults : options};
-    int rc = promise(group, start.options->nowait);
+    int rc = promise(group, start.options->try_only);
     if (rc < 0)
         return rc;
     bool keep;

@@ -363,7 +363,7 @@ static int spawn(weir_group *group, const weir_spawn_options *options, weir_task
         return rc;
     bool limited = group->running_max != 0;
     if (limited) {
-        rc = weir__group_promise_place(group, options != NULL && options->nowait);
+        rc = weir__group_promise_place(group, options != NULL && options->try_only);
         if (rc < 0)
             return rc;
         rc = weir__task_check_group(group, loop); /* others may have run meanwhile */
@@ -440,7 +440,7 @@ int weir__spawn_copy(weir_group *group, weir_task_fn *fn, const void *arg, size_
 int weir__core_spawn(weir_group *group, const char *name, weir_task_fn *fn, void *arg,
                      weir_task_id *out_id)
 {
-    weir_spawn_options options = {.name = name, .nowait = true};
+    weir_spawn_options options = {.name = name, .try_only = true};
     return spawn(group, &options, fn, arg, 0, __builtin_return_address(0), 0, out_id);
 }
 

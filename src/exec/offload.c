@@ -149,10 +149,10 @@ static int result_of(struct weir__job *job, weir_task *task)
     return rc;
 }
 
-static int run_job(struct weir__job *job, bool nowait)
+static int run_job(struct weir__job *job, bool try_only)
 {
     weir_task *task = job->task;
-    int rc = weir__exec_submit(job, nowait);
+    int rc = weir__exec_submit(job, try_only);
     if (rc < 0)
         return rc;
     switch (wait_for(job, task)) {
@@ -163,14 +163,14 @@ static int run_job(struct weir__job *job, bool nowait)
     }
 }
 
-static int run_abandonable(struct weir__job job, bool nowait)
+static int run_abandonable(struct weir__job job, bool try_only)
 {
     struct weir__job *kept = weir__base_alloc(sizeof *kept);
     if (kept == NULL)
         return -ENOMEM;
     *kept = job;
     kept->locals = weir__locals_share(weir__task_locals(job.task));
-    int rc = weir__exec_submit(kept, nowait);
+    int rc = weir__exec_submit(kept, try_only);
     if (rc < 0) {
         weir__locals_release(kept->locals);
         weir__base_free(kept);
@@ -217,9 +217,9 @@ int weir_offload_with(weir_pool *pool, const weir_offload_options *options, weir
                             .abandon = options->abandon,
                             .name = options->name};
     if (options->abandon != NULL)
-        return run_abandonable(job, options->nowait);
+        return run_abandonable(job, options->try_only);
     job.locals = weir__locals_share(weir__task_locals(task));
-    rc = run_job(&job, options->nowait);
+    rc = run_job(&job, options->try_only);
     weir__locals_release(job.locals);
     return rc;
 }

@@ -328,7 +328,7 @@ static void *work(void *arg)
 
 /* --- queueing --------------------------------------------------------------------------------- */
 
-int weir__exec_submit(struct weir__job *job, bool nowait)
+int weir__exec_submit(struct weir__job *job, bool try_only)
 {
     weir_pool *pool = job->pool;
     int rc = 0;
@@ -336,7 +336,7 @@ int weir__exec_submit(struct weir__job *job, bool nowait)
     weir__base_mutex_lock(&pool->lock);
     if (pool->stopping) {
         rc = -ESHUTDOWN;
-    } else if (nowait && pool->queue_count >= pool->queue_max) {
+    } else if (try_only && pool->queue_count >= pool->queue_max) {
         pool->refused_count++;
         rc = -EBUSY;
     } else {

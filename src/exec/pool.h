@@ -102,7 +102,7 @@ int weir__exec_open(const weir_pool_options *options, weir_pool **out_pool) WEIR
 /* Its jobs wait for others, who may never answer: what a close leaves running is no finding. */
 void weir__exec_leave_quietly(weir_pool *pool);
 /* Queue a job. On failure nothing has happened. Any thread. */
-int weir__exec_submit(struct weir__job *job, bool nowait) WEIR_MUST_CHECK;
+int weir__exec_submit(struct weir__job *job, bool try_only) WEIR_MUST_CHECK;
 /*
  * Not a checkpoint: queue a job in the default pool that no task waits for; it is zeroed but for
  * fn, arg, name, at_home and lost, and one of the last two is the end of it. -EBUSY when the queue

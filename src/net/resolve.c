@@ -378,7 +378,8 @@ static int ask_lane(struct question *question, weir_pool *pool)
     if (job == NULL)
         return fail_question(question, -ENOMEM, "no memory to look up name");
     memcpy(job->host, question->host, sizeof job->host);
-    weir_offload_options options = {.name = "resolve", .nowait = true, .abandon = weir__base_free};
+    weir_offload_options options = {
+        .name = "resolve", .try_only = true, .abandon = weir__base_free};
     int rc = weir_offload_with(pool, &options, look_up, job);
     if (rc == -ECANCELED) { // the job is the lane's; its answer goes to the cache
         weir_ignore(fail_question(question, -ESHUTDOWN, "the loop is ending; not looked up: name"),

@@ -352,11 +352,11 @@ TASK_TEST(spawning_into_a_full_group_waits_for_a_place_in_order) /* G10, case 13
     EXPECT_EQ(30, ended_at[4]);
 }
 
-TASK_TEST(nowait_in_a_full_group_is_refused) /* G10, case 133 */
+TASK_TEST(try_only_in_a_full_group_is_refused) /* G10, case 133 */
 {
     weir_group *group = open_group(&(weir_group_options){.running_max = 1});
     EXPECT_RC(0, WEIR_SPAWN(group, op_for, .duration_ms = 10));
-    EXPECT_RC(-EAGAIN, weir_spawn_with(group, &(weir_spawn_options){.nowait = true}, just_return,
+    EXPECT_RC(-EAGAIN, weir_spawn_with(group, &(weir_spawn_options){.try_only = true}, just_return,
                                        NULL, NULL));
     EXPECT_RC(0, weir_group_close(group, 0));
 }
@@ -516,9 +516,9 @@ TASK_TEST(a_spawn_that_does_not_wait_is_no_checkpoint) /* O8, O11, G10, case 74 
     EXPECT_RC(0, weir_scope_enter(&scope));
     weir_scope_cancel(&scope, NULL);
     bool ran = false;
-    weir_spawn_options nowait = {.nowait = true};
+    weir_spawn_options try_only = {.try_only = true};
     uint64_t steps = weir__core_loop()->step_count;
-    EXPECT_RC(0, weir_spawn_with(group, &nowait, set_flag, &ran, NULL));
+    EXPECT_RC(0, weir_spawn_with(group, &try_only, set_flag, &ran, NULL));
     EXPECT_EQ(steps, weir__core_loop()->step_count);
     EXPECT_RC(-ECANCELED, weir_spawn(group, set_flag, &ran)); /* this one is */
     EXPECT_RC(WEIR_CAUGHT, weir_scope_leave(&scope, -ECANCELED));

@@ -277,7 +277,7 @@ TASK_TEST(a_pending_start_takes_a_place) /* G10, G11 */
     int64_t begin_ns = weir_now();
     REQUIRE_RC(0, weir_group_open(&group, &(weir_group_options){.running_max = 1}));
     EXPECT_RC(0, weir_start(group, serve, &first, NULL));
-    weir_spawn_options options = {.nowait = true};
+    weir_spawn_options options = {.try_only = true};
     EXPECT_RC(-EAGAIN, weir_start_with(group, &options, serve, &second, NULL, NULL));
     EXPECT_RC(0, weir_start(group, serve, &second, NULL)); /* waits for the first to end at 15 */
     EXPECT_EQ(20, (weir_now() - begin_ns) / WEIR_MS);

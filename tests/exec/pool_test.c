@@ -163,14 +163,14 @@ TASK_TEST(a_full_queue_refuses_those_who_will_not_wait)
             until_running(pool, 1);
     }
     until_queued(pool, 3); // those who do wait stand in line beyond the limit
-    weir_offload_options nowait = {.nowait = true};
-    EXPECT_RC(-EBUSY, weir_offload_with(pool, &nowait, do_nothing, NULL));
+    weir_offload_options try_only = {.try_only = true};
+    EXPECT_RC(-EBUSY, weir_offload_with(pool, &try_only, do_nothing, NULL));
     EXPECT_EQ(1, stats_of(pool).refused);
     gate_open(&gate);
     EXPECT_RC(0, weir_group_close(group, 0));
     for (int i = 0; i < 4; i++)
         EXPECT(held[i].ran);
-    EXPECT_RC(0, weir_offload_with(pool, &nowait, do_nothing, NULL));
+    EXPECT_RC(0, weir_offload_with(pool, &try_only, do_nothing, NULL));
     weir_pool_close(pool);
     gate_deinit(&gate);
 }

@@ -196,7 +196,7 @@ static int run_task(void *arg)
 
 static int spawn(int group, int task, const struct statement *s)
 {
-    weir_spawn_options options = {.nowait = s->nowait,
+    weir_spawn_options options = {.try_only = s->try_only,
                                   .service = s->service,
                                   .keep = s->keep,
                                   .handled = s->handled,

@@ -763,12 +763,12 @@ static bool would_block_for_ever(const struct group *group, int spawner)
     return true;
 }
 
-static int take_place(int at, bool nowait)
+static int take_place(int at, bool try_only)
 {
     struct group *group = &model.groups[at];
-    if (nowait && is_full(group))
+    if (try_only && is_full(group))
         return -EAGAIN;
-    if (nowait) {
+    if (try_only) {
         group->promised++;
         return 0;
     }
@@ -813,7 +813,7 @@ static int spawn(int at, int task, const struct statement *s)
     if (rc < 0)
         return rc;
     if (group->options->running_max != 0) {
-        rc = take_place(at, s->nowait);
+        rc = take_place(at, s->try_only);
         if (rc < 0)
             return rc;
         group->promised--;

@@ -139,7 +139,7 @@ static void draw_fields(struct drawing *d, struct statement *s)
         s->later_ns = one_in(d, 2) ? 0 : one_in(d, 4) ? WEIR_FOREVER : draw_ns(d);
         break;
     case SPAWN:
-        s->nowait = one_in(d, 5);
+        s->try_only = one_in(d, 5);
         s->keep = one_in(d, 3);
         s->handled = one_in(d, 8);
         s->service = one_in(d, 8);
@@ -332,7 +332,7 @@ static void print_statement(const struct statement *s, int at)
         printf(" running_max=%d", s->running_max);
     if (s->quorum != 0)
         printf(" quorum=%d", s->quorum);
-    printf("%s%s%s%s%s%s%s%s\n", s->nowait ? " nowait" : "", s->keep ? " keep" : "",
+    printf("%s%s%s%s%s%s%s%s\n", s->try_only ? " try_only" : "", s->keep ? " keep" : "",
            s->handled ? " handled" : "", s->service ? " service" : "", policies[s->policy],
            s->primary_only ? " primary_only" : "", s->takes_failures ? " takes_failures" : "",
            s->carry_on ? " carry_on" : "");
@@ -383,11 +383,11 @@ static bool stop_at_errors(struct statement *s)
 
 static bool plain_options(struct statement *s)
 {
-    bool changes = s->nowait || s->keep || s->handled || s->primary_only || s->takes_failures ||
+    bool changes = s->try_only || s->keep || s->handled || s->primary_only || s->takes_failures ||
                    s->cleanup_ns != 0 || s->service;
     s->cleanup_ns = 0;
     s->service = false;
-    s->nowait = s->keep = s->handled = s->primary_only = s->takes_failures = false;
+    s->try_only = s->keep = s->handled = s->primary_only = s->takes_failures = false;
     return changes;
 }
 

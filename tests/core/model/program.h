@@ -53,7 +53,7 @@ enum verb {
 struct statement {
     uint8_t verb;                /* enum verb */
     bool carry_on;               /* after a negative code the block goes on */
-    bool nowait;                 /* SPAWN */
+    bool try_only;               /* SPAWN */
     bool keep, handled, service; /* SPAWN */
     uint8_t policy;              /* GROUP: weir_policy */
     uint8_t quorum;              /* GROUP */
