@@ -16,6 +16,7 @@
 #define WEIR_EXEC_H
 
 #include <weir/base.h>
+#include <weir/group.h>
 #include <weir/task.h>
 
 /** A set of threads with a queue in front. */
@@ -34,6 +35,9 @@ typedef struct weir_pool_options {
     int64_t close_budget_ns; /* how long close waits for running jobs; 0: 5 s */
 } weir_pool_options;
 
+/** Told how far a job has come, in units of its own; on the loop, between tasks. */
+typedef void weir_job_progress_fn(uint64_t done, uint64_t total, void *arg);
+
 /** How to run one job. Zero is the default of each field. */
 typedef struct weir_offload_options {
     const char *name; /* kept while the job lives, for reports; usually a literal; may be NULL */
@@ -44,7 +48,25 @@ typedef struct weir_offload_options {
        once nobody uses it any more, on whatever thread that is. So arg must not lie on the caller's
        stack. On every other return arg is still the caller's. */
     void (*abandon)(void *arg);
+    /* Told what the job says with weir_job_progress(), in the order it says it, until the call
+       returns; must not wait, so it may set an event, or print. NULL: nobody is told. */
+    weir_job_progress_fn *progress;
+    void *progress_arg; /* passed to it */
 } weir_offload_options;
+
+/** How to run one function over many items on the threads of a pool. Zero is the default of each
+ * field. */
+typedef struct weir_pool_map_options {
+    weir_policy policy; /* WEIR_FAIL_FAST (default) or WEIR_COLLECT_ALL */
+    size_t
+        running_max;  /* threads at it at once; 0: as many as the pool may have, or the CPUs if they
+                           are fewer */
+    size_t chunk;     /* items that a thread takes at a time; 0: many at first, single ones at the
+                           end, so that all threads end together */
+    const char *name; /* as weir_offload_options.name */
+} weir_pool_map_options;
+
+enum { WEIR_POOL_WAIT_BUCKETS = 8 };
 
 /** A snapshot of a pool. */
 typedef struct weir_pool_stats {
@@ -58,6 +80,11 @@ typedef struct weir_pool_stats {
     uint64_t cancelled;     /* jobs removed before they began */
     uint64_t abandoned;     /* jobs left running by their callers */
     uint64_t refused;       /* calls that got -EBUSY */
+    int64_t wait_total_ns;  /* in the queue, of all jobs that began; by their number: the mean */
+    int64_t wait_max_ns;
+    /* Jobs that began, by how long they had waited: below 10 us, 100 us, 1 ms, 10 ms, 100 ms, 1 s,
+       10 s, and above. */
+    uint64_t waits[WEIR_POOL_WAIT_BUCKETS];
 } weir_pool_stats;
 
 WEIR_BEGIN_DECLS
@@ -162,6 +189,52 @@ WEIR_API bool weir_job_cancelled(void);
  * Source      rule X6
  */
 WEIR_API WEIR_MUST_CHECK int weir_job_call(weir_task_fn *fn, void *arg);
+
+/**
+ * From a job: say how far it has come. Its caller's progress function hears the latest of what was
+ * said since it was told last: a job may say it as often as it likes. Does nothing when nobody
+ * listens.
+ *
+ * @param done   in whatever unit
+ * @param total  in the same; 0: not known. When it changes, one call may pair it with the done
+ *               before
+ *
+ * Returns     nothing
+ * Checkpoint  no; it does not wait for the loop either
+ * Thread      of a pool, in a job
+ */
+WEIR_API void weir_job_progress(uint64_t done, uint64_t total);
+
+/**
+ * Compute something for each of many items on the threads of a pool, and wait for all of them.
+ *
+ * The items are taken in order, in chunks; what the function finds out it leaves in its item, so
+ * the results stand in the order of the items. After a failure (WEIR_FAIL_FAST) no further item is
+ * begun, and weir_job_cancelled() is true in those that run; so it is when the caller is cancelled.
+ *
+ * @param pool        as weir_offload()
+ * @param options     borrowed; NULL for the defaults
+ * @param fn          called with a pointer to each item; blocks or computes as any job
+ * @param items       borrowed
+ * @param item_bytes  size of one
+ * @param count       of items; 0 is fine
+ * @param out_codes   what fn returned for each item, -ECANCELED for one that was not begun; exact
+ *                    on every return; may be NULL with WEIR_FAIL_FAST
+ *
+ * Returns     WEIR_FAIL_FAST: 0 when all went well, else the first failure; WEIR_COLLECT_ALL: how
+ *             many failed; or a negative errno
+ * Errors      -ECANCELED  the caller's scope is cancelled
+ *             -EINVAL     another policy; or WEIR_COLLECT_ALL without out_codes
+ *             others      as weir_offload()
+ * Checkpoint  when count is not 0
+ * Thread      a loop's, in a task
+ * Source      rules X5, P1, P2, O6
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_pool_map(weir_pool *pool,
+                                                           const weir_pool_map_options *options,
+                                                           weir_job_fn *fn, void *items,
+                                                           size_t item_bytes, size_t count,
+                                                           int *out_codes);
 
 /**
  * What a pool is doing.

@@ -37,6 +37,7 @@ static int let_go(struct weir__job *job)
         if (job->abandon == NULL)
             return 0;
         job->abandoned = true;
+        job->progress.fn = NULL;
         pool->abandoned_count++;
         return WEIR__JOB_ABANDONED;
     default: /* it is on its way home: the result wins */
@@ -215,7 +216,9 @@ int weir_offload_with(weir_pool *pool, const weir_offload_options *options, weir
                             .fn = fn,
                             .arg = arg,
                             .abandon = options->abandon,
-                            .name = options->name};
+                            .name = options->name,
+                            .listened_to = options->progress != NULL,
+                            .progress = {.fn = options->progress, .arg = options->progress_arg}};
     if (options->abandon != NULL)
         return run_abandonable(job, options->try_only);
     job.locals = weir__locals_share(weir__task_locals(task));

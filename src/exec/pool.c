@@ -149,7 +149,7 @@ static void settle_abandoned(struct weir__job *job)
     job->abandon(job->arg);
     weir__locals_release(job->locals);
     weir__base_free(job->detail);
-    weir__base_free(job);
+    weir__exec_free_abandoned(job);
 }
 
 /* After it was marked DONE, without the lock. */
@@ -232,6 +232,7 @@ static struct weir__job *take(weir_pool *pool, struct weir__worker *self)
     weir__list_append(&pool->running, &job->link);
     job->state = WEIR__JOB_RUNNING;
     job->worker = self;
+    weir__exec_note_wait(pool, job);
     if (pool->stopping)
         __atomic_store_n(&job->cancelled, true, __ATOMIC_RELAXED);
     weir_ignore(call_thread(pool), "there is one: this");
@@ -464,25 +465,4 @@ void weir_pool_close(weir_pool *pool)
     else
         wait_on_this_thread(pool);
     end_stop(pool);
-}
-
-/* --- stats ------------------------------------------------------------------------------------ */
-
-void weir__exec_read_stats(weir_pool *pool, weir_pool_stats *out_stats)
-{
-    weir__base_mutex_lock(&pool->lock);
-    *out_stats = (weir_pool_stats){.threads = pool->thread_count,
-                                   .threads_max = pool->threads_max,
-                                   .running = pool->running_count,
-                                   .queued = pool->queue_count,
-                                   .queue_max = pool->queue_max,
-                                   .finished = pool->finished_count,
-                                   .cancelled = pool->cancelled_count,
-                                   .abandoned = pool->abandoned_count,
-                                   .refused = pool->refused_count};
-    if (!weir__list_empty(&pool->queue))
-        out_stats->oldest_wait_ns =
-            weir__base_kernel_now() -
-            WEIR__CONTAINER(pool->queue.next, struct weir__job, link)->queued_at_ns;
-    weir__base_mutex_unlock(&pool->lock);
 }

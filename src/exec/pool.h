@@ -2,7 +2,8 @@
  * pool.h - threads, the jobs they run, and the queue between them and the loops
  *
  * offload.c is the side of the tasks, background.c that of jobs which no task waits for, pool.c
- * that of the threads, process.c keeps the pool that every process has.
+ * that of the threads, progress.c goes from the one to the other, map.c shares work out; stats.c
+ * counts, process.c keeps the pool that every process has.
  *
  * A job lives on the stack of the task that waits for it, so the queue costs no memory however long
  * it is; only one that may be abandoned has memory of its own. The lock of the pool guards every
@@ -42,6 +43,19 @@ enum weir__job_news {
 
 enum weir__ask_state { WEIR__ASK_NONE, WEIR__ASK_SENT, WEIR__ASK_ANSWERED };
 
+/* What a job says about itself, on its way to the loop: progress.c. */
+struct weir__progress {
+    struct weir__post post;
+    weir_job_progress_fn *fn; /* the loop's; NULL: nobody listens (any more) */
+    void *arg;
+    uint64_t done, total; /* atomic */
+    int state;            /* atomic: of WEIR__PROGRESS_... */
+};
+enum {
+    WEIR__PROGRESS_SENT = 1,    /* the post is with the loop */
+    WEIR__PROGRESS_SETTLED = 2, /* and the job is over and abandoned: the post releases it */
+};
+
 struct weir__job {
     struct weir__list link;
     struct weir__post post;
@@ -64,6 +78,8 @@ struct weir__job {
     /* Nobody is parked in it: weir__exec_start(). */
     void (*at_home)(struct weir__job *job); /* on its loop */
     void (*lost)(struct weir__job *job);    /* instead, on its thread: the loop has ended */
+    bool listened_to;                       /* it has a progress function, or had one */
+    struct weir__progress progress;
     /* weir_job_call() */
     enum weir__ask_state ask;
     weir_task_fn *ask_fn;
@@ -94,6 +110,8 @@ struct weir_pool {
     bool orphaned; /* close gave up: the last thread releases the pool */
     bool leaves_quietly;
     uint64_t finished_count, cancelled_count, abandoned_count, refused_count;
+    int64_t wait_total_ns, wait_max_ns;
+    uint64_t waits[WEIR_POOL_WAIT_BUCKETS];
     char name[16];
 };
 
@@ -112,6 +130,10 @@ int weir__exec_start(struct weir__job *job) WEIR_MUST_CHECK;
 /* The default pool of the process, for this loop until its end. */
 int weir__exec_default_pool(weir_pool **out_pool) WEIR_MUST_CHECK;
 void weir__exec_read_stats(weir_pool *pool, weir_pool_stats *out_stats);
+/* With the lock: a job begins, and has waited. */
+void weir__exec_note_wait(weir_pool *pool, const struct weir__job *job);
+/* The memory of an abandoned job goes, now or when its last word has arrived. */
+void weir__exec_free_abandoned(struct weir__job *job);
 /* The job that this thread runs, or NULL. */
 struct weir__job *weir__exec_current_job(void);
 /* The loop of a job has ended before it. */
