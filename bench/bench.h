@@ -8,10 +8,12 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static inline int64_t bench_now_ns(void)
@@ -42,6 +44,16 @@ static inline void bench_must(int rc, const char *what)
         return;
     fprintf(stderr, "bench: %s: %s\n", what, strerror(-rc));
     exit(1);
+}
+
+/* As many descriptors as the machine allows us without asking. */
+static inline void bench_raise_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
 }
 
 /* A line of /proc/self/status in bytes, such as "VmRSS:"; 0 when there is none. */

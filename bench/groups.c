@@ -4,6 +4,8 @@
  *     bench_groups pipeline [items [stages]]   items through so many tasks, a channel between each
  *     bench_groups children [count]            a group with a thousand members, and with so many
  *     bench_groups cancel [leaves]             a tree with so many waiting leaves is cancelled
+ *     bench_groups sockets [count]             so many tasks wait in a read of a connection each, and
+ *                                              are cancelled: until the last has ended
  *     bench_groups deadlines [count]           so many tasks wait under a deadline each; all wake
  *
  * Times are CPU time of the process: nothing here waits for anything but other tasks.
@@ -187,6 +189,45 @@ static int cancel(void *arg)
     return 0;
 }
 
+/* --- reads are cancelled ---------------------------------------------------------------------- */
+
+static int wait_for_bytes(void *arg)
+{
+    weir_conn *conn = arg;
+    char data[64];
+    ssize_t rc = weir_conn_read(conn, data, sizeof data);
+    return rc < 0 ? (int)rc : 0;
+}
+
+static int sockets(void *arg)
+{
+    size_t count = number_of(arg, 0, 9000);
+    weir_conn **clients = calloc(count * 2, sizeof *clients);
+    weir_conn **servers = clients + count;
+    weir_listener_options endless = {.read_idle_timeout_ns = WEIR_FOREVER};
+    weir_listener *listener;
+    weir_group *group;
+    bench_must(clients == NULL ? -ENOMEM : 0, "make connections");
+    bench_must(weir_listener_open(&endless, &listener), "listen");
+    bench_must(weir_group_open(&group, NULL), "open a group");
+    for (size_t i = 0; i < count; i++) {
+        const weir_address *address = weir_listener_address(listener);
+        bench_must(weir_connect_address(address, NULL, &clients[i]), "connect");
+        bench_must(weir_listener_accept(listener, &servers[i]), "accept");
+        bench_must(weir_spawn(group, wait_for_bytes, servers[i]), "spawn");
+    }
+    bench_must(weir_sleep(10 * WEIR_MS), "sleep"); // all wait in their reads
+    int64_t start_ns = bench_cpu_ns();
+    weir_group_cancel(group, "measured");
+    int rc = weir_group_close(group, 0);
+    bench_figure("cancel_reads", (double)(bench_cpu_ns() - start_ns) / (double)count, "ns");
+    for (size_t i = 0; i < count * 2; i++)
+        weir_conn_close(clients[i]);
+    weir_listener_close(listener);
+    free(clients);
+    return rc == -ECANCELED ? 0 : rc;
+}
+
 /* --- a deadline each -------------------------------------------------------------------------- */
 
 static int wait_with_deadline(void *arg)
@@ -230,11 +271,13 @@ int main(int argc, char **argv)
     } parts[] = {{"pipeline", pipeline},
                  {"children", children},
                  {"cancel", cancel},
+                 {"sockets", sockets},
                  {"deadlines", deadlines}};
+    bench_raise_files();
     for (size_t i = 0; argc > 1 && i < sizeof parts / sizeof parts[0]; i++)
         if (strcmp(argv[1], parts[i].name) == 0)
             return weir_run(parts[i].fn, argv + 2);
     fprintf(stderr, "usage: bench_groups pipeline [items [stages]] | children [count] | "
-                    "cancel [leaves] | deadlines [count]\n");
+                    "cancel [leaves] | sockets [count] | deadlines [count]\n");
     return 64;
 }

@@ -9,8 +9,9 @@
  *                    202 {"status":"started"}
  *
  * One loop, all defaults but for the number of requests a connection may make, which would end the
- * connections of a load generator. WEIR_BACKEND says which backend. At the end it prints how many
- * requests it answered: `req=<count>`.
+ * connections of a load generator, and for the number of connections, above which idle ones go.
+ * WEIR_BACKEND says which backend. At the end it prints how many requests it answered:
+ * `req=<count>`.
  */
 #include <weir/http.h>
 #include <weir/weir.h>
@@ -152,7 +153,9 @@ static int serve(void *arg)
     weir_listener_options listen = {.address = address};
     weir_http_server_options options = {
         .server_header = "weir",
-        .limits = {.conn_requests_max = WEIR_UNLIMITED, .conn_age_max_ns = WEIR_FOREVER},
+        .limits = {.connections_max = WEIR_UNLIMITED,
+                   .conn_requests_max = WEIR_UNLIMITED,
+                   .conn_age_max_ns = WEIR_FOREVER},
     };
     weir_router *router;
     weir_listener *listener;
@@ -205,6 +208,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_http_server [port] | --self <count>\n");
         return 64;
     }
+    bench_raise_files();
     // Blocked in every thread: only the one that waits for them gets them.
     sigemptyset(&service.signals);
     sigaddset(&service.signals, SIGTERM);

@@ -1,13 +1,15 @@
 // tasks.go - the figures of tasks.c, groups.c and sleepers.c with goroutines
 //
 //	tasks micro [divisor] | skynet [divisor] | sleepers <count> <milliseconds>
-//	tasks pipeline [items [stages]] | children [count] | cancel [leaves] | deadlines [count]
+//	tasks pipeline [items [stages]] | children [count] | cancel [leaves] | sockets [count] |
+//	      deadlines [count]
 package main
 
 import (
 	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"sort"
@@ -291,6 +293,38 @@ func cancelTree() {
 	figure("cancel", each(start, tasks), "ns")
 }
 
+// sockets: goroutines that wait in a read of a connection each are told by a deadline, which is how
+// a read is cancelled here.
+func sockets() {
+	count := number(2, 9000)
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	clients, servers := make([]net.Conn, count), make([]net.Conn, count)
+	var done sync.WaitGroup
+	for i := range clients {
+		if clients[i], err = net.Dial("tcp4", listener.Addr().String()); err != nil {
+			panic(err)
+		}
+		if servers[i], err = listener.Accept(); err != nil {
+			panic(err)
+		}
+		done.Add(1)
+		go func(conn net.Conn) {
+			defer done.Done()
+			conn.Read(make([]byte, 64))
+		}(servers[i])
+	}
+	time.Sleep(10 * time.Millisecond)
+	start := cpu()
+	for _, conn := range servers {
+		conn.SetReadDeadline(time.Unix(1, 0))
+	}
+	done.Wait()
+	figure("cancel_reads", each(start, count), "ns")
+}
+
 func deadlines() {
 	count := number(2, 100000)
 	var waiting, done sync.WaitGroup
@@ -334,11 +368,13 @@ func main() {
 		children()
 	case len(os.Args) > 1 && os.Args[1] == "cancel":
 		cancelTree()
+	case len(os.Args) > 1 && os.Args[1] == "sockets":
+		sockets()
 	case len(os.Args) > 1 && os.Args[1] == "deadlines":
 		deadlines()
 	default:
 		fmt.Fprintln(os.Stderr, "usage: tasks micro|skynet [divisor] | sleepers <count> <ms> |"+
-			" pipeline [items [stages]] | children|cancel|deadlines [count]")
+			" pipeline [items [stages]] | children|cancel|sockets|deadlines [count]")
 		os.Exit(64)
 	}
 }
