@@ -6,9 +6,9 @@
  *     bench_echo_load churn <port> <connections> <seconds>  connect, one message, close
  *     bench_echo_load bulk <port> <MiB>                     one connection to the sink, port + 1
  *     bench_echo_load udp <port> <in flight> <seconds>      64 bytes by UDP
- *     bench_echo_load idle <port> <count> [http]            so many connections, with one message or
- *                                                           request each; `ready`; until its input
- *                                                           ends
+ *     bench_echo_load idle <port> <count> [http]            so many connections, one message or
+ *                                                           request each; `ready`; until the end
+ *                                                           of its input
  *
  * A thread with an epoll loop, meant to be cheaper than every server. Messages of the first tenth
  * of the time do not count for the latencies.
@@ -25,8 +25,8 @@
 enum {
     MESSAGE_BYTES = 64,
     EVENTS = 256,
-    STEP_NS = 1000, /* of the table of latencies */
-    STEPS = 1 << 21, /* up to two seconds */
+    STEP_NS = 1000,     /* of the table of latencies */
+    STEPS = 1 << 21,    /* up to two seconds */
     PORTS_EACH = 20000, /* connections from one address */
 };
 

@@ -1,11 +1,11 @@
 /*
  * files.c - many small files and one large one
  *
- *     bench_files make <folder> <count> <MiB>   what the others read: `<folder>/0` and on, 4 KiB each,
- *                                               and `<folder>/large`
- *     bench_files read <folder> <count> <MiB>   by 32 tasks: open, size, read and close of each file;
- *                                               the same by weir_file_read_all(); the large one in
- *                                               pieces of 256 KiB
+ *     bench_files make <folder> <count> <MiB>   what the others read: `<folder>/0` and on, 4 KiB
+ *                                               each, and `<folder>/large`
+ *     bench_files read <folder> <count> <MiB>   by 32 tasks: open, size, read and close of each;
+ *                                               the same by weir_file_read_all(); the large one
+ *                                               in pieces of 256 KiB
  *
  * What was just written is in the page cache, so this is the cost of asking, not of a disk.
  */

@@ -4,8 +4,8 @@
  *     bench_groups pipeline [items [stages]]   items through so many tasks, a channel between each
  *     bench_groups children [count]            a group with a thousand members, and with so many
  *     bench_groups cancel [leaves]             a tree with so many waiting leaves is cancelled
- *     bench_groups sockets [count]             so many tasks wait in a read of a connection each, and
- *                                              are cancelled: until the last has ended
+ *     bench_groups sockets [count]             so many tasks wait in a read of a connection each,
+ *                                              and are cancelled: until the last has ended
  *     bench_groups deadlines [count]           so many tasks wait under a deadline each; all wake
  *
  * Times are CPU time of the process: nothing here waits for anything but other tasks.

@@ -6,7 +6,7 @@
  *     offload_1, post, crossing    two threads that wake each other by a futex each: a round trip
  *                                  (offload_1), one way (the others)
  *     offload_64                   a queue with a lock, one thread that takes from it, 64 in flight
- *     flood                        a list with an atomic exchange, taken as a whole by the other side
+ *     flood                        a list with an atomic exchange, which the other side takes
  */
 #include <linux/futex.h>
 #include <pthread.h>

@@ -145,6 +145,7 @@ def a_program_that_may_not_use_uring_says_so_once_and_works(world):
     port = program.do("serve", f"{HERE}:0").count
     expect(program.do("get", f"http://{HERE}:{port}/stream/100000", 0, 0).count == 100000)
     program.do("resolve", "localhost")
+    wait_for(lambda: "io_uring" in program.errors(), "the log's own thread")
     one_sentence(program.errors())
     program.end()
 
