@@ -17,6 +17,7 @@
 #include <weir/net.h>
 #include <weir/pipe.h>
 #include <weir/process.h>
+#include <weir/relay.h>
 #include <weir/remote.h>
 #include <weir/replacement.h>
 #include <weir/scope.h>

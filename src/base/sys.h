@@ -67,6 +67,8 @@ int weir__sys_status_flags(int fd) WEIR_MUST_CHECK; /* O_ACCMODE, O_NONBLOCK ...
 int weir__sys_reopen(int fd, int flags) WEIR_MUST_CHECK;
 /* Hold SIGPIPE (base/thread.h) around what may write to a pipe. */
 ssize_t weir__sys_writev(int fd, const struct iovec *parts, int count) WEIR_MUST_CHECK;
+/* Whether the page cache has a range, or is reading it: 1, 0; negative where nobody can tell. */
+int weir__sys_cached(int fd, off_t offset, size_t size) WEIR_MUST_CHECK;
 /* From a file to a socket. Waits for the disk when the page cache does not have it. */
 ssize_t weir__sys_sendfile(int to_fd, int from_fd, off_t offset, size_t size) WEIR_MUST_CHECK;
 /* One of the two is a pipe; *offset is moved, and NULL where the source has none. */

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/sys_call.h"
@@ -45,6 +46,29 @@ ssize_t weir__sys_writev(int fd, const struct iovec *parts, int count)
     if (rc == 0)
         WEIR__SYS_CALL_AGAIN(rc, writev(fd, parts, count));
     return rc;
+}
+
+#ifndef SYS_cachestat
+#define SYS_cachestat 451 /* since Linux 6.5, on every architecture */
+#endif
+
+int weir__sys_cached(int fd, off_t offset, size_t size)
+{
+    struct {
+        uint64_t offset, size;
+    } range = {(uint64_t)offset, size};
+    struct {
+        uint64_t cached, dirty, written_back, evicted, recently_evicted;
+    } found;
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, (int)syscall(SYS_cachestat, fd, &range, &found, 0));
+    if (rc < 0)
+        return rc;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t first = range.offset / page;
+    uint64_t last = (range.offset + size - 1) / page;
+    return found.cached >= last - first + 1;
 }
 
 ssize_t weir__sys_sendfile(int to_fd, int from_fd, off_t offset, size_t size)

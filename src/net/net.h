@@ -107,6 +107,8 @@ int weir__net_conn_wait_more(weir_conn *conn, size_t known_bytes) WEIR_MUST_CHEC
  */
 ssize_t weir__net_send_some(int fd, struct msghdr *message, int64_t stall_ns, struct weir__op **op)
     WEIR_MUST_CHECK;
+/* Checkpoint: the same wait without a send: until the socket takes bytes. */
+int weir__net_wait_writable(int fd, int64_t stall_ns, struct weir__op **op) WEIR_MUST_CHECK;
 /* How often a send that waits is looked at, so that a stall is seen soon after its limit. */
 static inline int64_t weir__net_look_ns(int64_t stall_ns)
 {

@@ -239,6 +239,9 @@ static ssize_t call_on_thread(const struct call *call)
     job.call.parts = &job.part;
     job.call.count = 1;
     int rc = weir_offload_with(NULL, &(weir_offload_options){.name = "pipe"}, run_call, &job);
+    if (rc == -EAGAIN) // which would mean that it is not ready
+        return weir_fail(-ENOMEM,
+                         "no thread could be started for a pipe that has to stay blocking");
     return rc < 0 ? rc : job.result;
 }
 

@@ -21,7 +21,7 @@ ROOMS = {
     "stream": ["base", "core", "exec"],
     "process": ["base", "core", "exec", "stream"],
     "file": ["base", "core", "exec", "stream"],
-    "net": ["base", "core", "sync", "exec", "stream"],
+    "net": ["base", "core", "sync", "exec", "stream", "file"],
     "model": ["base"],
     "tls": ["base", "core", "sync", "exec", "net"],
     "http": ["base", "core", "sync", "net", "model"],
