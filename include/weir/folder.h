@@ -58,7 +58,8 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_folder_open(weir_folder *benea
 WEIR_API void weir_folder_close(weir_folder *folder);
 
 /**
- * What the file system knows about what a name stands for.
+ * What the file system knows about what a name stands for. On a disk of this machine, what is in
+ * memory is told without a wait.
  *
  * @param folder    open, or NULL
  * @param name      borrowed

@@ -6,7 +6,8 @@
  * with the last part alone, which none of these calls follows. A name of one part needs no such
  * step, so it goes through the ring like a plain path; several parts are one job on a thread.
  *
- * Costs    a plain path or a name of one part: one call. Several parts: three in one job.
+ * Costs    a plain path or a name of one part: one call. Several parts: three in one job. What is
+ *          known of a file whose folders are in memory: three calls on the loop, and no wait.
  * Runs on  any loop, in a task; the reference count is atomic because loops may share a folder.
  */
 #include "file/folder.h"
@@ -177,6 +178,11 @@ static ssize_t call_held(const struct names *names, struct weir__op op)
     return weir__file_call(op);
 }
 
+static int tell_name(int rc, const char *verb, const char *name)
+{
+    return weir_fail(rc, "cannot %s %s: %s", verb, name, weir_code_text(rc));
+}
+
 /* A checkpoint. `verb` is for what is told: "cannot <verb> <name>". */
 static int call_names(struct names names, struct weir__op op, const char *verb)
 {
@@ -189,7 +195,7 @@ static int call_names(struct names names, struct weir__op op, const char *verb)
         return (int)result;
     int rc = (int)result;
     if (names.to_name == NULL)
-        return weir_fail(rc, "cannot %s %s: %s", verb, names.name, weir_code_text(rc));
+        return tell_name(rc, verb, names.name);
     return weir_fail(rc, "cannot %s %s to %s: %s", verb, names.name, names.to_name,
                      weir_code_text(rc));
 }
@@ -251,14 +257,53 @@ int weir_folder_open(weir_folder *beneath, const char *name, weir_folder **out_f
 
 /* --- names ------------------------------------------------------------------------------------ */
 
+/*
+ * What is in memory, without waiting: O_PATH opens nothing, and no server is asked. File systems
+ * that are no disk of this machine may know better than memory does (FUSE, network): they have no
+ * device number of their own, and are asked the long way. So are those that only look like them.
+ */
+static bool stat_cached(const weir_folder *folder, const char *name, int flags,
+                        struct statx *out_found, int *out_rc)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_CACHED};
+    if ((flags & AT_SYMLINK_NOFOLLOW) != 0)
+        how.flags |= O_NOFOLLOW;
+    if (folder != NULL) {
+        const char *slash = strrchr(name, '/');
+        const char *last = slash == NULL ? name : slash + 1;
+        if (last[0] == '\0' || is_dots(last))
+            return false; /* refused, as for the other calls */
+        how.resolve |= BENEATH;
+    }
+    int fd = weir__sys_openat2(weir__folder_fd(folder), name, &how);
+    *out_rc = fd;
+    if (fd < 0)
+        return fd == -ENOENT;
+    *out_rc = weir__sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, out_found);
+    weir_ignore(weir__sys_close(fd), "only a path");
+    return *out_rc == 0 && out_found->stx_dev_major != 0;
+}
+
 int weir_folder_stat(weir_folder *folder, const char *name, bool follow, weir_file_stat *out_stat)
 {
     struct statx found;
     bool beneath = folder != NULL;
-    struct weir__op op = {.kind = WEIR__OP_STAT,
-                          .flags = follow && !beneath ? 0 : AT_SYMLINK_NOFOLLOW,
-                          .more = &found};
-    int rc = call_names((struct names){.folder = folder, .name = name}, op, "look at");
+    int flags = follow && !beneath ? 0 : AT_SYMLINK_NOFOLLOW;
+    int rc = weir__core_checkpoint();
+    if (rc < 0)
+        return rc;
+    weir__folder_hold(folder);
+    bool at_once = stat_cached(folder, name, flags, &found, &rc);
+    weir__folder_let_go(folder);
+    if (at_once) {
+        weir__core_completed_at_once();
+        if (rc < 0)
+            return tell_name(rc, "look at", name);
+    } else {
+        rc = call_names((struct names){.folder = folder, .name = name},
+                        (struct weir__op){.kind = WEIR__OP_STAT, .flags = flags, .more = &found},
+                        "look at");
+    }
     if (rc < 0)
         return rc;
     if (follow && beneath && (found.stx_mode & S_IFMT) == S_IFLNK)
