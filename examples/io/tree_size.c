@@ -6,7 +6,6 @@
  * file. The answer is written in the place of the last one: who reads it sees the old or the new.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/weir.h>
 
@@ -101,9 +100,11 @@ static int measure(weir_folder *root, const char *path)
 static int app(void *arg)
 {
     const char *path = arg;
-    weir_folder *root;
+    weir_folder *root = NULL;
     uint64_t removed = 0;
-    int rc = weir_folder_open(NULL, path, &root);
+    int rc = weir_folder_make(NULL, path, 0);
+    if (rc == 0)
+        rc = weir_folder_open(NULL, path, &root);
     if (rc < 0)
         return rc;
     rc = measure(root, path);
@@ -113,10 +114,7 @@ static int app(void *arg)
     return rc == 0 ? gone : rc;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    char path[] = "/tmp/tree_size.XXXXXX";
-    if (mkdtemp(path) == NULL)
-        return 1;
-    return weir_run(app, path);
+    return weir_run(app, argc > 1 ? argv[1] : "tree.tmp");
 }

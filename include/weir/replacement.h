@@ -59,6 +59,18 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_replacement_open(
 WEIR_API weir_file *weir_replacement_file(weir_replacement *replacement);
 
 /**
+ * The name that it has in its folder until it is committed or dropped: a temporary file that other
+ * programs can open.
+ *
+ * @param replacement  open
+ *
+ * Returns     the last part of its path; it ends with the replacement
+ * Checkpoint  no
+ * Thread      the loop that opened it
+ */
+WEIR_API const char *weir_replacement_name(const weir_replacement *replacement);
+
+/**
  * Write bytes behind those written with this call before.
  *
  * @param replacement  open; one task at a time

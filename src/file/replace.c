@@ -341,6 +341,11 @@ weir_file *weir_replacement_file(weir_replacement *replacement)
     return replacement->file;
 }
 
+const char *weir_replacement_name(const weir_replacement *replacement)
+{
+    return replacement->beside.name;
+}
+
 int weir_replacement_write(weir_replacement *replacement, const void *data, size_t size)
 {
     size_t written;

@@ -3,13 +3,13 @@
  *
  * The workload behind it: 20,000 files of 4 KiB, read by 32 tasks. System calls for each file:
  *
- *     in memory            4.03  open, fstat, read, close, all made by the loop itself; no thread
- *     on the disk, ring    4.13  the read says that it would wait, and becomes an operation; all that
- *                                32 tasks ask for in a turn leaves with one call
- *     on the disk, epoll   5.11  the read is made again by a thread; a thread that is busy takes the
- *                                next job without being woken, and many results come home with one
- *                                wake: that is the 0.11. One job for several reads would save little
- *                                of it, and let one slow read hold up the others
+ *     in memory            4.03  open, fstat, read, close, made by the loop itself; no thread
+ *     on the disk, ring    4.13  the read says that it would wait, and becomes an operation; all
+ *                                that 32 tasks ask for in a turn leaves with one call
+ *     on the disk, epoll   5.11  the read is made again by a thread. One that is busy takes the
+ *                                next job without being woken, and many results come home with
+ *                                one wake: that is the 0.11. One job for several reads would save
+ *                                little of it, and let one slow read hold up the others
  *     stat, in memory      3.02  open (O_PATH), statx, close
  */
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #include "core/io.h"
 #include "tests/file/folder.h"
 
-enum { FILES = 640, TASKS = 32, BYTES = 4096 };
+enum { FILES = 256, TASKS = 32, BYTES = 4096 };
 
 struct work {
     struct folder folder;
@@ -209,7 +209,7 @@ IO_TEST(operations_of_one_turn_go_to_the_kernel_together)
     uint64_t jobs = jobs_now();
     run_tasks(take_a_turn, &work); // whose stacks are there afterwards
     run_tasks(rename_one, &work);
-    EXPECT(work.calls_at_first - work.calls_before <= 3);
+    EXPECT(work.calls_at_first - work.calls_before < TASKS / 4); // usually one, else a few rounds
     EXPECT_EQ(jobs, jobs_now());
     EXPECT(file_exists(folder_path(&work.folder, "31.new")));
     folder_remove(&work.folder);

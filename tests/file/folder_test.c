@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <weir/exec.h>
 
 #include "base/sys.h"
 #include "core/io.h"
@@ -100,6 +101,32 @@ IO_TEST(names_are_given_changed_and_taken_away)
     EXPECT_RC(0, weir_folder_sync(open, "."));
     weir_folder_close(open);
     weir_folder_close(NULL);
+    folder_remove(&folder);
+}
+
+/* A kernel or a filter may have taken out any of them. */
+IO_TEST(what_the_ring_does_not_know_is_done_by_a_thread)
+{
+    struct weir__backend_features *features =
+        (struct weir__backend_features *)(uintptr_t)weir__io_features();
+    struct folder folder = folder_make();
+    weir_folder *open = open_folder(folder.path);
+    weir_pool_stats before, after;
+    features->file_kinds = 0;
+    weir_pool_stats_get(NULL, &before);
+    do_everything(open, "", &folder);
+    weir_file *file = NULL;
+    weir_file_options options = to_write;
+    options.folder = open;
+    EXPECT_RC(0, weir_file_open("a", &options, &file));
+    EXPECT_RC(0, weir_file_write_parts(file, &WEIR_STR("abc"), 1, 0, NULL));
+    EXPECT_RC(0, weir_file_truncate(file, 1));
+    EXPECT_RC(0, weir_file_allocate(file, 0, 10));
+    EXPECT_RC(0, weir_file_advise(file, WEIR_FILE_RANDOM, 0, 0));
+    EXPECT_RC(0, weir_file_close(file));
+    weir_pool_stats_get(NULL, &after);
+    EXPECT(after.finished - before.finished >= 20);
+    weir_folder_close(open);
     folder_remove(&folder);
 }
 

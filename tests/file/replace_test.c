@@ -42,6 +42,7 @@ IO_TEST(pieces_take_the_place_of_a_file_at_once)
     EXPECT_RC(0, weir_replacement_write(save, "content", 7));
     EXPECT_RC(0, weir_file_write(weir_replacement_file(save), "N", 1, 0, NULL));
     EXPECT(text_is(path, "old"));
+    EXPECT(text_is(folder_path(&folder, weir_replacement_name(save)), "New content"));
     EXPECT_EQ(2, count_entries(folder.path));
     EXPECT_RC(0, weir_replacement_commit(save));
     EXPECT(text_is(path, "New content"));
