@@ -225,6 +225,23 @@ static void write_debug(struct weir__buffer *out)
         stats.findings);
 }
 
+static void write_waits(const weir_pool_stats *stats, struct weir__buffer *out)
+{
+    static const char *const bounds[WEIR_POOL_WAIT_BUCKETS] = {"1e-05", "0.0001", "0.001", "0.01",
+                                                               "0.1",   "1",      "10",    "+Inf"};
+    head(out, "weir_executor_wait_seconds", "histogram", "Time that jobs waited for a thread.");
+    uint64_t total = 0;
+    for (size_t i = 0; i < WEIR_POOL_WAIT_BUCKETS; i++) {
+        total += stats->waits[i];
+        weir__buffer_printf(out, "weir_executor_wait_seconds_bucket{le=\"%s\"} %llu\n", bounds[i],
+                            (unsigned long long)total);
+    }
+    weir__buffer_append_str(out, "weir_executor_wait_seconds_sum ");
+    seconds(out, (uint64_t)(stats->wait_total_ns / WEIR_US));
+    weir__buffer_printf(out, "\nweir_executor_wait_seconds_count %llu\n",
+                        (unsigned long long)total);
+}
+
 static void write_executor(struct weir__buffer *out)
 {
     weir_pool_stats stats;
@@ -233,6 +250,7 @@ static void write_executor(struct weir__buffer *out)
     one(out, "weir_executor_running", "gauge", "Jobs that run.", stats.running);
     one(out, "weir_executor_queue_length", "gauge", "Jobs that wait for a thread.", stats.queued);
     one(out, "weir_executor_jobs_total", "counter", "Jobs that ran to their end.", stats.finished);
+    write_waits(&stats, out);
 }
 
 static void write_process(const weir_app *app, struct weir__buffer *out)

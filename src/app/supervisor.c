@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "process/signal.h"
 
 #define GRACE_NS (2 * WEIR_SEC)
 #define LOG_PATIENCE_NS (WEIR_SEC / 2)
@@ -232,21 +233,45 @@ static void close_pipe(void)
     }
 }
 
+/* So that weir_signal_open() says who has them. Not opened by it: there must be a way out when no
+ * loop runs any more, the third signal. */
+static int claim_signals(void)
+{
+    int rc = weir__signal_claim(signals[0], "weir_app, to end the service");
+    if (rc < 0)
+        return rc;
+    rc = weir__signal_claim(signals[1], "weir_app, to end the service");
+    if (rc < 0)
+        weir__signal_disclaim(signals[0]);
+    return rc;
+}
+
+static void disclaim_signals(void)
+{
+    for (size_t i = 0; i < 2; i++)
+        weir__signal_disclaim(signals[i]);
+}
+
 int weir__app_supervise(weir_app *app)
 {
     supervisor.app = app;
     supervisor.asked = false;
     supervisor.signal_count = 0;
-    int rc = open_pipe();
+    int rc = claim_signals();
+    if (rc < 0)
+        return rc;
+    rc = open_pipe();
     if (rc == 0)
         rc = weir__base_thread_start(&supervisor.thread, "supervisor", supervise, app);
     if (rc < 0) {
         close_pipe();
+        disclaim_signals();
         return rc;
     }
     __atomic_store_n(&signals_caught, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&note_fd, supervisor.pipe[1], __ATOMIC_RELEASE);
-    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction action = {.sa_sigaction = on_signal,
+                               .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
     for (size_t i = 0; i < 2; i++)
         sigaction(signals[i], &action, &supervisor.before[i]);
     return 0;
@@ -260,4 +285,5 @@ void weir__app_unsupervise(void)
     weir__base_thread_join(&supervisor.thread);
     __atomic_store_n(&note_fd, -1, __ATOMIC_RELEASE);
     close_pipe();
+    disclaim_signals();
 }

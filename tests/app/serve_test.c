@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <weir/log.h>
 #include <weir/scope.h>
+#include <weir/signal.h>
 
 #include "tests/app/both.h"
 #include "tests/app/service.h"
@@ -318,6 +319,29 @@ TEST(a_signal_during_start_up_cancels_it)
     service_end(&service, 0);
     EXPECT_CONTAINS("start-up gives back what it has", service.log);
     EXPECT_CONTAINS("stopped during start-up", service.log);
+}
+
+static int take_sigterm(weir_app *app)
+{
+    weir_signal *signal;
+    int rc = weir_signal_open((const int[]){SIGTERM}, 1, &signal);
+    weir_log_info("sigterm", WEIR_KV("rc", rc), WEIR_KV("why", weir_failure_message(rc)));
+    rc = weir_signal_open((const int[]){SIGHUP}, 1, &signal);
+    if (rc == 0)
+        rc = weir_app_serve(app);
+    weir_signal_close(signal);
+    return rc;
+}
+
+TEST(the_signals_of_a_service_have_an_owner_and_others_are_free)
+{
+    weir_app_options options = service_options;
+    options.lifespan = take_sigterm;
+    REQUIRE(service_start(&service, &options, ARGUMENTS()));
+    kill(service.pid, SIGHUP); /* nobody waits for it, but it ends nobody either */
+    EXPECT_STR("hello\n", body_of(client_ask(&service, "GET /hello")));
+    service_end(&service, 0);
+    EXPECT_CONTAINS("has an owner already: weir_app, to end the service", service.log);
 }
 
 static int do_something_else(weir_app *app)
