@@ -215,7 +215,7 @@ WEIR_API WEIR_MUST_CHECK int weir_task_describe(weir_task_id id, weir_task_info 
  *                         out
  *             -EINVAL     the group was opened without keeps_outcomes, or there is none
  *             -EDEADLK    called by a member of the group
- *             -EPERM      called by a task that did not open it
+ *             -EPERM      called by a task that did not open it, or by what it deferred
  *             -ESTALE     the group was closed (as far as can be seen)
  * Checkpoint  always
  * Thread      the task that opened the group, and no other

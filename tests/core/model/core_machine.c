@@ -16,6 +16,7 @@ static struct {
     weir_scope scopes[STATEMENTS_MAX];
     weir_group *groups[STATEMENTS_MAX];
     weir_task_id tasks[STATEMENTS_MAX];
+    weir_task_callback callbacks[STATEMENTS_MAX];
     int64_t began_ns;
     struct report_counts *counts;
 } core;
@@ -152,7 +153,8 @@ static int open_group(int group, const struct statement *s)
                                   .quorum = s->quorum,
                                   .running_max = s->running_max,
                                   .timeout_ns = s->ns,
-                                  .primary_only = s->primary_only};
+                                  .primary_only = s->primary_only,
+                                  .keeps_outcomes = s->keeps_outcomes};
     return weir_group_open(&core.groups[group], &options);
 }
 
@@ -203,6 +205,34 @@ static int spawn(int group, int task, const struct statement *s)
                                   .cleanup_ns = s->cleanup_ns};
     return weir_spawn_with(core.groups[group], &options, run_task, (void *)(intptr_t)task,
                            &core.tasks[task]);
+}
+
+static int run_started(void *arg)
+{
+    core.tasks[(intptr_t)arg] = weir_task_self();
+    return core.body((int)(intptr_t)arg);
+}
+
+static int start(int group, int task, const struct statement *s, int *out_value)
+{
+    weir_spawn_options options = {.try_only = s->try_only,
+                                  .service = s->service,
+                                  .keep = s->keep,
+                                  .handled = s->handled,
+                                  .cleanup_ns = s->cleanup_ns};
+    void *value = NULL;
+    weir_task_id id = 0;
+    int rc = weir_start_with(core.groups[group], &options, run_started, (void *)(intptr_t)task,
+                             &value, &id);
+    if (rc < 0)
+        return rc;
+    *out_value = reason_of(value);
+    return id == core.tasks[task] ? rc : -EIDRM;
+}
+
+static int started(int by)
+{
+    return weir_started((void *)(uintptr_t)&reasons[by]);
 }
 
 static struct outcome_note note_of(const weir_outcome *outcome)
@@ -288,6 +318,44 @@ static int cancel_requested(int task)
     return weir_task_cancel_requested(core.tasks[task]);
 }
 
+static int next(int group, struct outcome_note *out_outcome)
+{
+    weir_outcome outcome;
+    int rc = weir_group_next(core.groups[group], &outcome);
+    if (rc == 0)
+        *out_outcome = note_of(&outcome);
+    return rc;
+}
+
+static int call_back(weir_task_id id, const weir_outcome *outcome, void *arg)
+{
+    struct outcome_note told = note_of(outcome);
+    return outcome->task == id ? play_callback((int)(intptr_t)arg, &told) : -EIDRM;
+}
+
+static int on_done(int task, int by)
+{
+    return weir_task_on_done(core.tasks[task], call_back, (void *)(intptr_t)by,
+                             &core.callbacks[by]);
+}
+
+static int remove_callback(int by)
+{
+    return weir_task_callback_remove(core.callbacks[by]);
+}
+
+static const weir_local locals[LOCALS] = {WEIR_LOCAL_INIT(destroy), WEIR_LOCAL_INIT(destroy)};
+
+static int set_local(int key, int by)
+{
+    return weir_local_set(&locals[key], (void *)(uintptr_t)&reasons[by]);
+}
+
+static int get_local(int key)
+{
+    return reason_of(weir_local_get(&locals[key]));
+}
+
 static void take_failures(struct failure_notes *out_notes)
 {
     weir_failures *set = weir_failures_take();
@@ -362,6 +430,8 @@ const struct machine core_machine = {
     .open = open_group,
     .close = close_group,
     .spawn = spawn,
+    .start = start,
+    .started = started,
     .calls = calls,
     .defer = defer,
     .cancel_task = cancel_task,
@@ -370,6 +440,11 @@ const struct machine core_machine = {
     .take_result = take_result,
     .forget = forget,
     .cancel_requested = cancel_requested,
+    .next = next,
+    .on_done = on_done,
+    .remove = remove_callback,
+    .set_local = set_local,
+    .get_local = get_local,
     .take_failures = take_failures,
     .fail = fail,
     .deadline_ns = deadline_ns,

@@ -18,6 +18,7 @@ static struct {
     enum presence presence[STATEMENTS_MAX]; /* of groups and scopes: between open and close */
     int owner[STATEMENTS_MAX];
     bool spawned[STATEMENTS_MAX];
+    bool added[STATEMENTS_MAX]; /* callbacks */
 } now;
 
 static struct event *note(int self, int statement, enum event_kind kind, int value)
@@ -37,6 +38,15 @@ static struct event *note(int self, int statement, enum event_kind kind, int val
 void play_destroyed(int by)
 {
     note(NONE, by, DESTROYED, 0);
+}
+
+int play_callback(int by, const struct outcome_note *outcome)
+{
+    struct event *event = note(NONE, by, CALLED, outcome->rc);
+    event->more[0] = outcome->kind;
+    event->more[1] = outcome->task;
+    event->more[2] = outcome->message;
+    return now.program->statements[by].code;
 }
 
 static void note_failures(int self, int at, const struct failure_notes *notes)
@@ -134,6 +144,15 @@ static int wait_task(int self, int at, const struct statement *s)
     return rc;
 }
 
+static int next(int self, int at, const struct statement *s)
+{
+    struct outcome_note outcome = {0};
+    int rc = now.machine->next(s->target, &outcome);
+    if (rc == 0)
+        note_outcome(self, at, &outcome);
+    return rc;
+}
+
 static void take_failures(int self, int at)
 {
     struct failure_notes notes = {0};
@@ -153,12 +172,17 @@ static void ask(int self, int at)
         event->more[3] = cause.at_ns;
     }
     note(self, at, DEADLINE, 0)->more[0] = now.machine->deadline_ns();
+    event = note(self, at, LOCAL, 0);
+    for (int key = 0; key < LOCALS; key++)
+        event->more[key] = now.machine->get_local(key);
 }
 
 /* What the statement is about is not there: it does nothing. */
 static bool is_void(int self, const struct statement *s)
 {
-    if (s->verb < SPAWN || s->verb > CLOSE || s->verb == DEFER)
+    bool has_target = (s->verb >= SPAWN && s->verb <= CLOSE && s->verb != DEFER) ||
+                      s->verb == NEXT || s->verb == ON_DONE || s->verb == REMOVE;
+    if (!has_target)
         return false;
     if (s->target == NONE)
         return true;
@@ -173,11 +197,16 @@ static bool is_void(int self, const struct statement *s)
     case TAKE_RESULT:
     case FORGET:
     case REQUESTED:
-        return (target->verb != SPAWN && target->verb != CALL) || !now.spawned[s->target];
+    case ON_DONE:
+        return (!is_spawn(target) && target->verb != CALL) || !now.spawned[s->target];
     case SET_DEADLINE:
         return !is_scope(target) || presence != PRESENT || now.owner[s->target] != self;
     case CLOSE:
         return target->verb != GROUP || presence != PRESENT || now.owner[s->target] == self;
+    case NEXT:
+        return target->verb != GROUP || presence != PRESENT;
+    case REMOVE:
+        return target->verb != ON_DONE || !now.added[s->target];
     default: /* SPAWN */
         return (target->verb != GROUP && target->verb != BURN) || presence != PRESENT;
     }
@@ -223,6 +252,12 @@ static int run_statement(int self, int at)
     case SPAWN:
         rc = m->spawn(s->target, at, s);
         now.spawned[at] = rc == 0;
+        break;
+    case START:
+        rc = m->start(s->target, at, s, &result);
+        break;
+    case STARTED:
+        rc = m->started(at);
         break;
     case DEFER:
         rc = m->defer(at);
@@ -274,6 +309,19 @@ static int run_statement(int self, int at)
         break;
     case SPIN:
         rc = spin(s, &refused);
+        break;
+    case NEXT:
+        rc = next(self, at, s);
+        break;
+    case SET_LOCAL:
+        rc = m->set_local(s->count, at);
+        break;
+    case ON_DONE:
+        rc = m->on_done(s->target, at);
+        now.added[at] = rc == 0;
+        break;
+    case REMOVE:
+        rc = m->remove(s->target);
         break;
     default:
         break;
@@ -381,7 +429,15 @@ void print_event(const struct event *e)
         printf("what statement %d deferred returns %d", e->statement, e->value);
         break;
     case DESTROYED:
-        printf("the result of statement %d is destroyed", e->statement);
+        printf("what statement %d had set is destroyed", e->statement);
+        break;
+    case LOCAL:
+        printf("statement %2d: locals %d, %d", e->statement, (int)e->more[0], (int)e->more[1]);
+        break;
+    case CALLED:
+        printf("the callback of statement %d hears that task %d ended with %d of kind %d, message "
+               "%d",
+               e->statement, (int)e->more[1], e->value, (int)e->more[0], (int)e->more[2]);
         break;
     case FAILURE:
         printf("statement %2d: %*s failure %d of origin %d by task %d, message %d", e->statement,

@@ -22,6 +22,8 @@ enum event_kind {
     DEFERRED_BEGINS,
     DEFERRED_ENDS, /* value: what the function returns */
     DESTROYED,     /* statement: whose result it is */
+    LOCAL,         /* of ASK: more: the values of the keys */
+    CALLED,        /* statement: the callback; value and more: as OUTCOME */
     FAILURE,       /* of a set that was taken: value: the code; more: the record */
     RUN_ENDS,      /* value: what the run returned */
     REPORTS,       /* how many findings of each kind there were */
@@ -99,6 +101,8 @@ struct machine {
     int (*open)(int group, const struct statement *s);
     int (*close)(int group, int rc, struct failure_notes *out_notes); /* NULL: they stay */
     int (*spawn)(int group, int task, const struct statement *s);
+    int (*start)(int group, int task, const struct statement *s, int *out_value);
+    int (*started)(int by); /* the statement that says so is the value */
     /* GATHER and RACE; one outcome for each of the tasks. */
     int (*calls)(int at, const struct statement *s, const int *tasks, int count,
                  struct outcome_note *out_outcomes, int *out_winner);
@@ -109,6 +113,11 @@ struct machine {
     int (*take_result)(int task, int *out_by);
     int (*forget)(int task);
     int (*cancel_requested)(int task);
+    int (*next)(int group, struct outcome_note *out_outcome);
+    int (*on_done)(int task, int by);  /* the machine calls play_callback(by, outcome) */
+    int (*remove)(int by);             /* the callback that statement `by` added */
+    int (*set_local)(int key, int by); /* play_destroyed(by) when nobody sees it any more */
+    int (*get_local)(int key);
 
     int (*fail)(int code, int by);
     void (*take_failures)(struct failure_notes *out_notes);
@@ -121,7 +130,9 @@ extern const struct machine model_machine, core_machine;
 void play(const struct machine *machine, const struct program *program, struct trace *out_trace);
 /* For machines: runs what statement `by` of task `self` deferred. */
 int play_deferred(int self, int by);
-/* For machines: the result that statement `by` had set was destroyed. */
+/* For machines: the callback that statement `by` added is called; what it returns. */
+int play_callback(int by, const struct outcome_note *outcome);
+/* For machines: the result, or the local, that statement `by` had set was destroyed. */
 void play_destroyed(int by);
 void print_event(const struct event *event);
 

@@ -65,21 +65,25 @@ static enum verb draw_verb(struct drawing *d, int parent, int depth)
 {
     static const struct {
         uint8_t verb, weight;
-    } leaves[] = {{YIELD, 10},     {CHECK, 2},        {SLEEP, 22},       {OP, 10},
-                  {HARD, 6},       {LATE, 8},         {CANCEL, 14},      {FORCE, 1},
-                  {ASK, 8},        {CANCEL_TASK, 5},  {SET_DEADLINE, 5}, {CLOSE, 2},
-                  {FAIL, 8},       {RETURN, 3},       {BURN, 2},         {SPIN, 1},
-                  {WAIT_TASK, 8},  {TAKE_RESULT, 4},  {FORGET, 2},       {REQUESTED, 2},
-                  {SET_RESULT, 6}, {TAKE_FAILURES, 4}};
+    } leaves[] = {{YIELD, 10},     {CHECK, 2},         {SLEEP, 22},       {OP, 10},
+                  {HARD, 6},       {LATE, 8},          {CANCEL, 14},      {FORCE, 1},
+                  {ASK, 8},        {CANCEL_TASK, 5},   {SET_DEADLINE, 5}, {CLOSE, 2},
+                  {FAIL, 8},       {RETURN, 3},        {BURN, 2},         {SPIN, 1},
+                  {WAIT_TASK, 8},  {TAKE_RESULT, 4},   {FORGET, 2},       {REQUESTED, 2},
+                  {SET_RESULT, 6}, {TAKE_FAILURES, 4}, {NEXT, 8},         {SET_LOCAL, 4},
+                  {ON_DONE, 5},    {REMOVE, 1},        {STARTED, 1}};
     static const uint8_t nodes[] = {GROUP,  GROUP, GROUP,   GROUP,   SPAWN,  SPAWN, SPAWN,
                                     SPAWN,  SPAWN, SCOPE,   SHIELD,  SHIELD, BLOCK, DEFER,
-                                    GATHER, RACE,  TIMEOUT, TIMEOUT, GROUP};
+                                    GATHER, RACE,  TIMEOUT, TIMEOUT, GROUP,  START};
     bool opens_group = d->program->statements[parent].verb == GROUP;
     if (opens_group && depth < DEPTH_MAX && draw(d, 100) < 45)
         return SPAWN;
+    if (d->program->statements[parent].keeps_outcomes && draw(d, 100) < 50)
+        return NEXT;
     if (depth < DEPTH_MAX && draw(d, 100) < (depth < 2 ? 70 : 40)) {
         enum verb verb = nodes[draw(d, sizeof nodes)];
-        return verb == SPAWN && !has_group_around(d->program, parent) ? GROUP : verb;
+        return (verb == SPAWN || verb == START) && !has_group_around(d->program, parent) ? GROUP
+                                                                                         : verb;
     }
     unsigned weights = 0;
     for (size_t i = 0; i < sizeof leaves / sizeof leaves[0]; i++)
@@ -128,6 +132,7 @@ static void draw_fields(struct drawing *d, struct statement *s)
         s->quorum = (uint8_t)(s->policy == WEIR_QUORUM ? 1 + draw(d, 3) : 0);
         s->primary_only = one_in(d, 4);
         s->takes_failures = one_in(d, 2);
+        s->keeps_outcomes = one_in(d, 3);
         s->running_max = (uint8_t)(one_in(d, 3) ? 1 + draw(d, 2) : 0);
         break;
     case GATHER:
@@ -139,6 +144,7 @@ static void draw_fields(struct drawing *d, struct statement *s)
         s->later_ns = one_in(d, 2) ? 0 : one_in(d, 4) ? WEIR_FOREVER : draw_ns(d);
         break;
     case SPAWN:
+    case START:
         s->try_only = one_in(d, 5);
         s->keep = one_in(d, 3);
         s->handled = one_in(d, 8);
@@ -158,6 +164,12 @@ static void draw_fields(struct drawing *d, struct statement *s)
         s->count =
             (uint8_t)(one_in(d, 2) ? 60 + draw(d, 6) : 1 + draw(d, 140)); /* around O9's 64 */
         break;
+    case SET_LOCAL:
+        s->count = (uint8_t)draw(d, LOCALS);
+        break;
+    case ON_DONE:
+        s->code = (int16_t)(one_in(d, 4) ? -EIO : 0);
+        break;
     case SPIN:
         s->count = (uint8_t)(one_in(d, 2) ? 60 + draw(d, 8) : 1 + draw(d, 80)); /* C12 */
         break;
@@ -168,8 +180,8 @@ static void draw_fields(struct drawing *d, struct statement *s)
 
 static bool has_body(const struct statement *s)
 {
-    return s->verb == BLOCK || is_scope(s) || s->verb == GROUP || s->verb == SPAWN ||
-           s->verb == DEFER || s->verb == GATHER || s->verb == RACE || s->verb == CALL;
+    return s->verb == BLOCK || is_scope(s) || s->verb == GROUP || is_spawn(s) || s->verb == DEFER ||
+           s->verb == GATHER || s->verb == RACE || s->verb == CALL;
 }
 
 static int add_statement(struct drawing *d, int parent, enum verb verb, int depth)
@@ -184,7 +196,7 @@ static int add_statement(struct drawing *d, int parent, enum verb verb, int dept
                             .next = NONE,
                             .parent = (int16_t)parent};
     draw_fields(d, s);
-    s->carry_on = !one_in(d, depth == 0 || verb == SPAWN ? 10 : d->stops_one_in);
+    s->carry_on = !one_in(d, depth == 0 || is_spawn(s) ? 10 : d->stops_one_in);
     int16_t *link = &p->statements[parent].body;
     while (*link != NONE)
         link = &p->statements[*link].next;
@@ -201,8 +213,11 @@ static void draw_body(struct drawing *d, int parent, int depth)
 {
     bool of_calls = is_of_calls(&d->program->statements[parent]);
     unsigned length = 1 + draw(d, d->program->statements[parent].verb == GROUP ? 6 : 4);
+    unsigned ready_at = d->program->statements[parent].verb == START ? draw(d, 4) : length + 1;
     while (length-- > 0 && d->room > 0) {
-        enum verb verb = of_calls ? CALL : draw_verb(d, parent, depth);
+        enum verb verb = of_calls             ? CALL
+                         : length == ready_at ? STARTED
+                                              : draw_verb(d, parent, depth);
         int at = add_statement(d, parent, verb, depth);
         const struct statement *s = &d->program->statements[at];
         if (has_body(s))
@@ -231,9 +246,13 @@ static bool fits(const struct statement *s, const struct statement *target)
 {
     switch (s->verb) {
     case SPAWN:
+    case START:
         return target->verb == GROUP || target->verb == BURN;
     case CLOSE:
+    case NEXT:
         return target->verb == GROUP;
+    case REMOVE:
+        return target->verb == ON_DONE;
     case CANCEL:
     case FORCE:
         return is_scope(target) || target->verb == GROUP;
@@ -244,7 +263,8 @@ static bool fits(const struct statement *s, const struct statement *target)
     case TAKE_RESULT:
     case FORGET:
     case REQUESTED:
-        return target->verb == SPAWN || target->verb == CALL;
+    case ON_DONE:
+        return is_spawn(target) || target->verb == CALL;
     default:
         return false;
     }
@@ -254,8 +274,9 @@ static bool fits(const struct statement *s, const struct statement *target)
 static int draw_target(struct drawing *d, const struct statement *s)
 {
     const struct program *p = d->program;
-    bool around = draw(d, 100) < (s->verb == SPAWN ? 85 : s->verb == SET_DEADLINE ? 90 : 50);
-    if (s->verb == SPAWN && one_in(d, 6)) /* only for a moment can one get in there, or not */
+    unsigned close_by = is_spawn(s) ? 85 : s->verb == SET_DEADLINE || s->verb == NEXT ? 90 : 50;
+    bool around = draw(d, 100) < close_by;
+    if (is_spawn(s) && one_in(d, 6)) /* only for a moment can one get in there, or not */
         for (int i = 0; i < p->count; i++)
             if (p->statements[i].verb == BURN)
                 return i;
@@ -307,12 +328,13 @@ static void print_ns(const char *what, int64_t ns)
 static void print_statement(const struct statement *s, int at)
 {
     static const char *const names[VERB_COUNT] = {
-        "nothing",      "block",       "yield",      "check",         "sleep",  "op",
-        "hard",         "late",        "scope",      "timeout",       "shield", "group",
-        "gather",       "race",        "call",       "spawn",         "defer",  "cancel",
-        "force",        "cancel_task", "wait_task",  "take_result",   "forget", "requested",
-        "set_deadline", "close",       "set_result", "take_failures", "ask",    "fail",
-        "return",       "burn",        "spin"};
+        "nothing",   "block",        "yield",       "check",      "sleep",         "op",
+        "hard",      "late",         "scope",       "timeout",    "shield",        "group",
+        "gather",    "race",         "call",        "spawn",      "start",         "defer",
+        "cancel",    "force",        "cancel_task", "wait_task",  "take_result",   "forget",
+        "requested", "set_deadline", "close",       "set_result", "take_failures", "ask",
+        "fail",      "return",       "burn",        "spin",       "next",          "set_local",
+        "on_done",   "started",      "remove"};
     static const char *const policies[] = {"", " collect_all", " first_success", " first_done",
                                            " quorum"};
     printf("%d: %s", at, names[s->verb]);
@@ -332,10 +354,10 @@ static void print_statement(const struct statement *s, int at)
         printf(" running_max=%d", s->running_max);
     if (s->quorum != 0)
         printf(" quorum=%d", s->quorum);
-    printf("%s%s%s%s%s%s%s%s\n", s->try_only ? " try_only" : "", s->keep ? " keep" : "",
+    printf("%s%s%s%s%s%s%s%s%s\n", s->try_only ? " try_only" : "", s->keep ? " keep" : "",
            s->handled ? " handled" : "", s->service ? " service" : "", policies[s->policy],
            s->primary_only ? " primary_only" : "", s->takes_failures ? " takes_failures" : "",
-           s->carry_on ? " carry_on" : "");
+           s->keeps_outcomes ? " keeps_outcomes" : "", s->carry_on ? " carry_on" : "");
 }
 
 static void print_block(const struct program *program, int first, int indent)
@@ -384,9 +406,9 @@ static bool stop_at_errors(struct statement *s)
 static bool plain_options(struct statement *s)
 {
     bool changes = s->try_only || s->keep || s->handled || s->primary_only || s->takes_failures ||
-                   s->cleanup_ns != 0 || s->service;
+                   s->cleanup_ns != 0 || s->service || s->keeps_outcomes;
     s->cleanup_ns = 0;
-    s->service = false;
+    s->service = s->keeps_outcomes = false;
     s->try_only = s->keep = s->handled = s->primary_only = s->takes_failures = false;
     return changes;
 }
@@ -416,7 +438,7 @@ static bool whole_ms(struct statement *s)
 
 static bool no_code(struct statement *s)
 {
-    bool changes = (s->verb == HARD || s->verb == LATE) && s->code != 0;
+    bool changes = (s->verb == HARD || s->verb == LATE || s->verb == ON_DONE) && s->code != 0;
     s->code = 0;
     return changes;
 }

@@ -11,7 +11,7 @@
 
 #include <weir/weir.h>
 
-enum { STATEMENTS_MAX = 128, NONE = -1 };
+enum { STATEMENTS_MAX = 128, LOCALS = 2, NONE = -1 };
 
 enum verb {
     NOTHING,      /* what shrinking leaves of a statement */
@@ -30,6 +30,7 @@ enum verb {
     RACE,         /* weir_race() of the CALLs in its body, staggered by later_ns */
     CALL,         /* a task of a GATHER or RACE, with this body */
     SPAWN,        /* a task with this body, into the group `target` */
+    START,        /* the same by weir_start_with(): waits until it says STARTED */
     DEFER,        /* weir_defer(): the body runs when what is around ends */
     CANCEL,       /* the scope or group `target`, which may not have been entered yet */
     FORCE,        /* the same with level FORCE */
@@ -47,20 +48,26 @@ enum verb {
     RETURN,        /* ends the block with `code` */
     BURN,          /* opens and closes `count` empty groups */
     SPIN,          /* `count` times weir_yield(), whatever it returns */
+    NEXT,          /* weir_group_next() of the group `target` */
+    SET_LOCAL,     /* the key `count`: the statement is the value */
+    ON_DONE,       /* a callback for the end of the task `target`; it returns `code` */
+    STARTED,       /* weir_started(): the statement is the value */
+    REMOVE,        /* the callback that the statement `target` added */
     VERB_COUNT
 };
 
 struct statement {
     uint8_t verb;                /* enum verb */
     bool carry_on;               /* after a negative code the block goes on */
-    bool try_only;               /* SPAWN */
-    bool keep, handled, service; /* SPAWN */
+    bool try_only;               /* SPAWN, START */
+    bool keep, handled, service; /* SPAWN, START */
     uint8_t policy;              /* GROUP: weir_policy */
     uint8_t quorum;              /* GROUP */
     bool primary_only;           /* GROUP */
     bool takes_failures;         /* GROUP: closed with weir_group_close_failures() */
+    bool keeps_outcomes;         /* GROUP */
     uint8_t running_max;         /* GROUP: 0 is none */
-    uint8_t count;               /* BURN, SPIN */
+    uint8_t count;               /* BURN, SPIN, SET_LOCAL */
     int16_t code;
     int16_t target; /* a statement, or NONE */
     int16_t body;   /* the first statement of it, or NONE */
@@ -68,7 +75,7 @@ struct statement {
     int16_t parent;
     int64_t ns; /* WEIR_FOREVER: for ever; GROUP: 0 is no limit */
     int64_t later_ns;
-    int64_t cleanup_ns; /* SPAWN: budget of its deferred functions; 0: the default */
+    int64_t cleanup_ns; /* SPAWN, START: budget of its deferred functions; 0: the default */
 };
 
 struct program {
@@ -83,6 +90,11 @@ void program_draw(struct program *program, uint64_t seed);
 void program_print(const struct program *program);
 /* Makes the program smaller as long as `fails` says that it still fails. */
 void program_shrink(struct program *program, bool (*fails)(const struct program *program));
+
+static inline bool is_spawn(const struct statement *s)
+{
+    return s->verb == SPAWN || s->verb == START;
+}
 
 static inline bool is_scope(const struct statement *s)
 {
