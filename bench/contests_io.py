@@ -13,8 +13,8 @@ import time
 
 C_PEERS = {"echo_threads": [], "echo_raw": [], "files_threads": [], "handover_threads": [],
            "echo_uring": ["-luring"], "echo_uv": ["-luv"], "files_uv": ["-luv"],
-           "handover_uv": ["-luv"]}
-GO_PEERS = ("echo", "files", "handover")
+           "handover_uv": ["-luv"], "tls_raw": ["-lssl", "-lcrypto"]}
+GO_PEERS = ("echo", "files", "handover", "tls")
 FILES, LARGE_MIB = "20000", "1024"
 IDLE, IDLE_MANY = 9000, 100000
 
@@ -25,6 +25,10 @@ TARGETS = [
     ("W8 cancelling 9,000 reads, ns a task", "sockets", "cancel_reads", "weir-uring", None, 2000),
     ("W10 an idle HTTP connection of 9,000, bytes", "idle_http", "memory", "weir-uring", None, 512),
     ("W14 20,000 files of 4 KiB", "files", "files", "weir-uring", "floor", 1.2),
+    ("W10 an idle TLS connection of 9,000, bytes", "idle_tls", "memory", "weir-uring", None, 20480),
+    ("W15 TLS handshake", "tls_full", "cpu", "weir-uring", "floor", 1.05),
+    ("W15 TLS handshake, resumed", "tls_resumed", "cpu", "weir-uring", "floor", 1.05),
+    ("W15 a request by TLS", "tls_requests", "cpu", "weir-uring", "floor", 1.08),
     ("W21 connect, one message, close", "churn", "cpu", "weir-uring", "floor-epoll", 1.1),
 ]
 
@@ -64,8 +68,8 @@ def memory_bytes(run, pid):
     return total
 
 
-def load(bench, *words):
-    return [bench.program("bench_echo_load"), *map(str, words)]
+def load(bench, *words, program="bench_echo_load"):
+    return [bench.program(program), *map(str, words)]
 
 
 def start_server(run, bench, command, environment, port):
@@ -78,7 +82,7 @@ def start_server(run, bench, command, environment, port):
     return process
 
 
-def measure_load(run, bench, command, words):
+def measure_load(run, bench, command, words, program="bench_echo_load"):
     """One server under load; `words` of the generator with {} for the port."""
     port = free_ports(run)
     process = start_server(run, bench, *command(bench, port), port)
@@ -86,7 +90,8 @@ def measure_load(run, bench, command, words):
         busy, stolen = run.core_ticks(bench.core)
         used, begun = all_cpu_ns(run, process.pid), time.monotonic()
         figures = run.read_lines(bench.output(
-            load(bench, *[port if word == "{}" else word for word in words]), bench.load_core))
+            load(bench, *[port if word == "{}" else word for word in words], program=program),
+            bench.load_core))
         used, took = all_cpu_ns(run, process.pid) - used, time.monotonic() - begun
         busy_after, stolen_after = run.core_ticks(bench.core)
     finally:
@@ -98,15 +103,17 @@ def measure_load(run, bench, command, words):
     return figures
 
 
-def measure_idle(run, bench, command, count, http):
+def measure_idle(run, bench, command, count, http, program="bench_echo_load"):
     """Memory of a server before and after so many connections, of which each has been used once."""
     port = free_ports(run)
     process = start_server(run, bench, *command(bench, port), port)
     try:
-        bench.output(load(bench, "idle", port, 10, *http), bench.load_core)  # its first tables
+        # Its first tables are made.
+        bench.output(load(bench, "idle", port, 10, *http, program=program), bench.load_core)
         before = memory_bytes(run, process.pid)
         clients = subprocess.Popen(
-            bench.pinned(bench.load_core, load(bench, "idle", port, count, *http)),
+            bench.pinned(bench.load_core,
+                         load(bench, "idle", port, count, *http, program=program)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         bench.started.append(clients)
         try:
@@ -145,6 +152,37 @@ def made_files(run, bench):
     return folder
 
 
+def certificate(run, bench):
+    """A P-256 certificate of our own, as most servers have: its file and that of its key."""
+    chain, key = (os.path.join(bench.temp, name) for name in ("chain.pem", "key.pem"))
+    if not os.path.exists(chain):
+        done = subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-keyout", key, "-out", chain, "-days", "2", "-subj", "/CN=localhost"],
+            capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise run.Trouble(f"no certificate: {done.stderr.strip()[-200:]}")
+    return chain, key
+
+
+def nginx_tls(run, bench, port):
+    chain, key = certificate(run, bench)
+    folder = run.tempfile.mkdtemp(prefix="nginx-", dir=bench.temp)
+    os.chmod(bench.temp, 0o755)  # the worker is another user
+    os.chmod(folder, 0o755)
+    with open(os.path.join(folder, "large"), "wb") as file:
+        file.truncate(256 << 20)
+    with open(os.path.join(run.HERE, "peers", "nginx_tls.conf"), encoding="utf-8") as file:
+        text = file.read()
+    for name, value in (("DIR", folder), ("FILES", folder), ("PORT", port), ("CHAIN", chain),
+                        ("KEY", key)):
+        text = text.replace(f"@{name}@", str(value))
+    path = os.path.join(folder, "nginx.conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return [run.nginx_path(), "-p", folder, "-e", "stderr", "-c", path], {}
+
+
 def contests(run, bench):
     Contest, Variant = run.Contest, run.Variant
 
@@ -181,18 +219,21 @@ def contests(run, bench):
         return [Variant(v.name, lambda b, v=v: measure(b, v.command), v.command, v.missing, v.floor,
                         v.rounds_max) for v in variants]
 
-    def loaded(name, title, words, connections, variants=None, seconds=True, figures=None):
+    def loaded(name, title, words, connections, variants=None, seconds=True, figures=None,
+               program="bench_echo_load"):
         def measure(b, command):
-            return measure_load(run, b, command, [*words, b.options.seconds] if seconds else words)
+            return measure_load(run, b, command, [*words, b.options.seconds] if seconds else words,
+                                program)
         told = figures or {"cpu": "us", "rate": "/s", "p50": "us", "p99": "us", "core_busy": "%",
                            "others_busy": "%", "stolen": "%"}
         return Contest(name, title, told, measured(variants or echoes, measure),
                        connections=connections)
 
-    def idle(name, title, variants, count, http=(), **more):
+    def idle(name, title, variants, count, http=(), program="bench_echo_load", **more):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         why = None if hard >= count + 100 else f"the limit of descriptors is {hard}"
-        each = measured(variants, lambda b, command: measure_idle(run, b, command, count, http))
+        each = measured(variants, lambda b, command: measure_idle(run, b, command, count, http,
+                                                                  program))
         for variant in each:
             variant.missing = variant.missing or why
         return Contest(name, title, {"memory": "B"}, each, rounds_max=3, **more)
@@ -212,6 +253,24 @@ def contests(run, bench):
 
     def on_files(*words):
         return lambda b: [*words, made_files(run, b), FILES, LARGE_MIB]
+
+    def tls_server(name, path, environment=None, why=None, floor=False):
+        return Variant(name, missing=why or tls_missing, floor=floor, command=lambda b, port: (
+            [path, str(port), *certificate(run, b)], environment or {}))
+
+    def tls(name, title, words, variants, **more):
+        told = {"cpu": "us", "rate": "/s", "core_busy": "%", "others_busy": "%", "stolen": "%"}
+        return loaded(name, title, words, **{"connections": 8, "variants": variants,
+                                             "program": "bench_tls_load", "figures": told, **more})
+
+    tls_missing = None if os.path.exists("/usr/include/openssl/ssl.h") and shutil.which("openssl") \
+        else "openssl or libssl-dev is not installed"
+    tls_servers = [tls_server(f"weir-{backend}", bench.program("bench_tls"),
+                              {"WEIR_BACKEND": backend}) for backend in ("uring", "epoll")]
+    tls_servers += [Variant("nginx", missing=run.nginx_missing() or tls_missing,
+                            command=lambda b, port: nginx_tls(run, b, port)),
+                    tls_server("go", peer("tls"), why=run.go_missing())]
+    tls_all = tls_servers + [tls_server("floor", peer("tls_raw"), floor=True)]
 
     nginx = Variant("nginx", missing=run.nginx_missing(), command=run.nginx_command)
     http_go = server("go", "http_server", go=True)
@@ -234,6 +293,16 @@ def contests(run, bench):
              weir("bench_http_server") + [nginx, http_go], IDLE, ["http"]),
         idle("idle_100k", "100,000 idle TCP connections, each used once", servers, IDLE_MANY,
              slow=True),
+        idle("idle_tls", "9,000 idle TLS connections after one request (memory of the server, each)",
+             tls_servers, IDLE, program="bench_tls_load"),
+        tls("tls_full", "TLS 1.3: a full handshake (P-256, X25519), a request, the end; 8 at a time",
+            ["full", "{}", 8], tls_all),
+        tls("tls_resumed", "TLS 1.3: the same with the session of before", ["resumed", "{}", 8],
+            tls_all),
+        tls("tls_requests", "TLS 1.3: requests one after another on 8 connections",
+            ["requests", "{}", 8], tls_all),
+        tls("tls_bulk", "TLS 1.3: four times 256 MiB by one connection (cpu: a MiB)",
+            ["bulk", "{}", 4], tls_all, figures={"bulk": "GB/s", "cpu": "us"}, connections=0),
         Contest("sockets", "9,000 tasks that wait in a read are cancelled (CPU time, a task)",
                 {"cancel_reads": "ns"}, sockets),
         Contest("files", "20,000 files of 4 KiB and one of 1 GiB from the page cache, 32 tasks",

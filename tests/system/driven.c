@@ -15,14 +15,11 @@
 #include <weir/weir.h>
 
 #include <dirent.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/net.h"
 #include "tests/system/driven.h"
 
 enum {
@@ -135,14 +132,16 @@ static int run_accept(struct command *command)
 /* tune PLACE IDLE_S INTERVAL_S COUNT USER_TIMEOUT_MS: a peer that is gone is noticed sooner. */
 static int run_tune(struct command *command)
 {
-    static const int options[] = {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT};
-    int fd = weir__stream_fd(&place(command, 2)->conn->stream);
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        int value = (int)number(command, 3 + i);
-        if (setsockopt(fd, IPPROTO_TCP, options[i], &value, sizeof value) < 0)
-            return -errno;
-    }
-    return 0;
+    weir_conn *conn = place(command, 2)->conn;
+    int rc = weir_conn_set_option(conn, WEIR_CONN_KEEPALIVE_IDLE_NS, number(command, 3) * WEIR_SEC);
+    if (rc == 0)
+        rc = weir_conn_set_option(conn, WEIR_CONN_KEEPALIVE_INTERVAL_NS,
+                                  number(command, 4) * WEIR_SEC);
+    if (rc == 0)
+        rc = weir_conn_set_option(conn, WEIR_CONN_KEEPALIVE_COUNT, number(command, 5));
+    if (rc == 0)
+        rc = weir_conn_set_option(conn, WEIR_CONN_USER_TIMEOUT_NS, number(command, 6) * WEIR_MS);
+    return rc;
 }
 
 /* limits PLACE READ WRITE */
