@@ -192,6 +192,7 @@ int weir_writer_write(weir_writer *writer, const void *data, size_t size, size_t
 
 /* Into the room behind `end`: the size of the text, which may be larger than the room, or -EINVAL.
  */
+WEIR_PRINTF(2, 0)
 static int format_into(weir_writer *writer, const char *format, va_list args)
 {
     va_list again;
@@ -202,6 +203,7 @@ static int format_into(weir_writer *writer, const char *format, va_list args)
     return size < 0 ? -EINVAL : size;
 }
 
+WEIR_PRINTF(2, 0)
 static int format_text(weir_writer *writer, const char *format, va_list args)
 {
     int size = format_into(writer, format, args);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/core.h"
 #include "file/file.h"
 #include "stream/stream.h"
 #include "tests/file/folder.h"
@@ -182,6 +183,29 @@ IO_TEST(a_reader_is_closed_while_it_reads_ahead_and_the_file_before_it)
         if (i % 2 == 0)
             EXPECT_RC(0, weir_yield());
         weir_reader_close(reader);
+    }
+    free(data);
+    folder_remove(&folder);
+}
+
+static int leave_open(void *arg)
+{
+    (void)arg;
+    weir_file *file = open_uncached(folder_path(&folder, "large"));
+    weir_reader *reader;
+    weir_str view;
+    int rc = file == NULL ? -EIO : weir_file_open_reader(file, 0, NULL, &reader);
+    return rc < 0 ? rc : weir_reader_peek(reader, 1, &view); // and the next block is on its way
+}
+
+TEST(a_run_ends_well_while_a_forgotten_reader_reads_ahead) /* I4 */
+{
+    char *data = malloc(LARGE);
+    make_large(data);
+    for (int i = 0; i < test_rounds(20); i++) {
+        weir_run_options options = {.backend = i % 2 == 0 && test_why_no_uring() == NULL ? "uring"
+                                                                                         : "epoll"};
+        EXPECT_RC(0, weir__core_run(&options, leave_open, NULL, false));
     }
     free(data);
     folder_remove(&folder);
