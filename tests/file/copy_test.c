@@ -156,6 +156,56 @@ IO_TEST(a_copy_onto_a_full_disk_says_how_far_it_came) /* O6 */
     EXPECT_RC(0, weir_file_close(to));
 }
 
+struct cut {
+    weir_file *from, *to;
+    int64_t copied;
+    int rc;
+    bool ended;
+};
+
+static int copy_until_cut(void *arg)
+{
+    struct cut *cut = arg;
+    cut->rc = weir_file_copy(cut->from, cut->to, &cut->copied);
+    cut->ended = true;
+    return cut->rc;
+}
+
+/* Whenever the cancellation comes: before the job, between two of its steps, after the last. */
+IO_TEST(a_copy_that_is_cut_says_how_far_it_came) /* O6, O7 */
+{
+    enum { SIZE = 12 << 20 };
+    struct folder folder = folder_make();
+    const char *source = folder_path(&folder, "source");
+    make_source(source);
+    char *data = malloc(SIZE), *copy = malloc(SIZE);
+    struct cut cut = {.from = open_file(source, WEIR_FILE_READ),
+                      .to = open_file(folder_path(&folder, "to"), WEIR_FILE_READ_WRITE)};
+    size_t done;
+    EXPECT_RC(0, weir_file_read(cut.from, data, SIZE, 0, &done));
+    int rounds = test_rounds(12);
+    for (int i = 0; i < rounds; i++) {
+        cut.ended = false;
+        weir_group *group = open_group(WEIR_COLLECT_ALL);
+        weir_task_id task = spawn(group, copy_until_cut, &cut);
+        while (pool_stats().running == 0 && !cut.ended)
+            EXPECT_RC(0, weir_yield());
+        for (int turns = 0; turns < i * 300 && !cut.ended; turns++)
+            EXPECT_RC(0, weir_yield());
+        weir_ignore(weir_task_cancel(task, "test"), "it may have ended");
+        EXPECT_RC(0, weir_group_close(group, 0));
+        EXPECT(cut.rc == -ECANCELED || (cut.rc == 0 && cut.copied == SIZE));
+        EXPECT_RC(0, weir_file_read(cut.to, copy, SIZE, 0, &done));
+        if (cut.copied > 0) /* else it may not have begun, and the last one's is there */
+            EXPECT(done == (size_t)cut.copied && memcmp(data, copy, done) == 0);
+    }
+    free(data);
+    free(copy);
+    EXPECT_RC(0, weir_file_close(cut.from));
+    EXPECT_RC(0, weir_file_close(cut.to));
+    folder_remove(&folder);
+}
+
 /* --- everywhere ------------------------------------------------------------------------------- */
 
 static struct folder swept;
