@@ -12,7 +12,8 @@
  *     rc = weir_folder_remove_file(uploads, name_from_a_request);
  *
  * The last part of a name is never followed when it is a symbolic link, except where it says so.
- * What has begun is waited for, also by a cancelled caller, and its result is told.
+ * What has begun is waited for, also by a cancelled caller, and its result is told. What is in a
+ * folder is told by weir/walk.h.
  */
 #ifndef WEIR_FOLDER_H
 #define WEIR_FOLDER_H

@@ -118,6 +118,7 @@ WEIR_API WEIR_MUST_CHECK int weir_watch_remove(weir_watch *watch, int id);
  * Returns     0 or a negative errno
  * Errors      -EBUSY      another task waits
  *             -EBADF      it was closed meanwhile
+ *             -EOPNOTSUPP  there is none yet, and the backend is the simulated one
  *             -ECANCELED  the caller's scope is cancelled; no event is lost
  *             -EPERM      called outside a task
  * Checkpoint  always

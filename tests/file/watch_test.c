@@ -193,6 +193,19 @@ IO_TEST(in_a_cancelled_scope_nothing_is_watched)
     weir_watch_close(watch);
 }
 
+TASK_TEST(on_the_simulated_backend_only_what_is_there_is_told)
+{
+    struct folder folder = folder_make();
+    int id = -1;
+    weir_watch *watch = open_watch(folder.path, WEIR_WATCH_CREATED, &id);
+    weir_watch_event event;
+    EXPECT_RC(-EOPNOTSUPP, weir_watch_next(watch, &event));
+    put_file(folder_path(&folder, "a"), "", 0);
+    EXPECT_EVENT(watch, id, WEIR_WATCH_CREATED, "a");
+    weir_watch_close(watch);
+    folder_remove(&folder);
+}
+
 TEST(outside_a_task_nothing_is_watched)
 {
     weir_watch *watch = NULL;
