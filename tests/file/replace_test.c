@@ -59,6 +59,21 @@ IO_TEST(pieces_take_the_place_of_a_file_at_once)
     folder_remove(&folder);
 }
 
+/* 3 to begin, 8 to put it in place, and what brings a job to its thread and home. */
+IO_TEST(a_replacement_costs_eleven_system_calls_besides_its_writes)
+{
+    struct folder folder = folder_make();
+    const char *path = folder_path(&folder, "a");
+    struct weir__sys_stats before, after;
+    EXPECT_RC(0, weir_file_replace(path, "old", 3)); // the pool has a thread from now on
+    weir__sys_stats(&before);
+    EXPECT_RC(0, weir_file_replace(path, "new", 3));
+    weir__sys_stats(&after);
+    uint64_t calls = after.calls - before.calls;
+    EXPECT(calls >= 11 + 1 && calls <= 11 + 1 + 6);
+    folder_remove(&folder);
+}
+
 IO_TEST(a_replacement_beneath_a_folder_stays_with_it)
 {
     struct folder folder = folder_make();
