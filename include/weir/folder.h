@@ -81,6 +81,26 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_folder_stat(weir_folder *folde
                                                               weir_file_stat *out_stat);
 
 /**
+ * Read a whole file; weir_file_read_all() for a name in a folder.
+ *
+ * @param folder     open, or NULL
+ * @param name       borrowed
+ * @param bytes_max  0: 64 MiB; WEIR_UNLIMITED must be written out
+ * @param out_bytes  released with weir_bytes_free(); a NUL that is not counted stands behind them
+ *
+ * Returns     0 or a negative errno
+ * Errors      -EXDEV, -ELOOP  it would lead out of the folder
+ *             others          as weir_file_read_all()
+ * Checkpoint  always
+ * Thread      a loop's, in a task
+ * Source      rules O5, O7
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_folder_read_all(weir_folder *folder,
+                                                                  const char *name,
+                                                                  size_t bytes_max,
+                                                                  weir_bytes *out_bytes);
+
+/**
  * Make a folder.
  *
  * @param folder  open, or NULL

@@ -6,6 +6,7 @@
  * Holds    A file is read up to the size it had when it was opened; what is appended meanwhile came
  *          too late. One that does not know its size (/proc) is read until it ends.
  */
+#include <weir/folder.h>
 
 #include "base/alloc.h"
 #include "core/core.h"
@@ -82,15 +83,16 @@ static int read_content(struct weir_file *file, struct content *content, const c
     return rc;
 }
 
-int weir_file_read_all(const char *path, size_t bytes_max, weir_bytes *out_bytes)
+int weir_folder_read_all(weir_folder *folder, const char *name, size_t bytes_max,
+                         weir_bytes *out_bytes)
 {
     struct weir_file file;
-    int rc = weir__file_init(&file, path, NULL);
+    int rc = weir__file_init(&file, name, &(weir_file_options){.folder = folder});
     if (rc < 0)
         return rc;
     struct content content = {.bytes_max =
                                   bytes_max == 0 ? WEIR_FILE_READ_ALL_BYTES_DEFAULT : bytes_max};
-    rc = read_content(&file, &content, path);
+    rc = read_content(&file, &content, name);
     weir_ignore(weir__file_deinit(&file), "it was only read");
     if (rc < 0) {
         weir__base_free(content.data);
@@ -99,4 +101,9 @@ int weir_file_read_all(const char *path, size_t bytes_max, weir_bytes *out_bytes
     content.data[content.size] = '\0';
     *out_bytes = (weir_bytes){content.data, content.size};
     return 0;
+}
+
+int weir_file_read_all(const char *path, size_t bytes_max, weir_bytes *out_bytes)
+{
+    return weir_folder_read_all(NULL, path, bytes_max, out_bytes);
 }

@@ -234,6 +234,12 @@ IO_TEST(files_beneath_a_folder_are_opened_and_made)
     EXPECT_RC(0, weir_file_close(file));
     EXPECT_RC(-ENOENT, weir_file_open("b", &(weir_file_options){.folder = in}, &file));
     EXPECT_RC(-ENOTDIR, weir_folder_open(open, "in/a", &in));
+    weir_bytes bytes;
+    EXPECT_RC(0, weir_folder_read_all(open, "in/a", 7, &bytes));
+    EXPECT_STR("beneath", bytes.data);
+    weir_bytes_free(&bytes);
+    EXPECT_RC(-EXDEV, weir_folder_read_all(in, "../a", 0, &bytes));
+    EXPECT_RC(-EFBIG, weir_folder_read_all(in, "a", 6, &bytes));
     /* A folder that is moved stays the same one. */
     EXPECT_RC(0, weir_folder_rename(open, "in", open, "moved", WEIR_RENAME_REPLACE));
     EXPECT_RC(0, weir_folder_remove_file(in, "a"));
