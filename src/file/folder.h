@@ -4,10 +4,24 @@
 #ifndef WEIR__FILE_FOLDER_H
 #define WEIR__FILE_FOLDER_H
 
+#include <linux/openat2.h>
+#include <string.h>
 #include <weir/folder.h>
 
 #include "core/io.h"
 #include "core/ledger.h"
+
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20 /* since Linux 5.12 */
+#endif
+
+/* How every name beneath an open folder is resolved. */
+enum { WEIR__BENEATH = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+
+static inline bool weir__name_is_dots(const char *name)
+{
+    return strcmp(name, "..") == 0;
+}
 
 struct weir_folder {
     struct weir__ledger_entry entry;
