@@ -23,21 +23,21 @@
 #include "core/io.h"
 #include "tests/file/folder.h"
 
-enum { FILES = 256, TASKS = 32, BYTES = 4096 };
+enum { FILES = 256, COLD_FILES = 64, TASKS = 32, BYTES = 4096 };
 
 struct work {
     struct folder folder;
-    int next;
+    int next, count;
     uint64_t calls_before;
     uint64_t calls_at_first; /* when the first of the tasks had its answer */
     bool answered;
 };
 
-static void plant(struct work *work)
+static void plant(struct work *work, int count)
 {
     char data[BYTES], name[16];
-    *work = (struct work){.folder = folder_make()};
-    for (int i = 0; i < FILES; i++) {
+    *work = (struct work){.folder = folder_make(), .count = count};
+    for (int i = 0; i < count; i++) {
         snprintf(name, sizeof name, "%d", i);
         fill_pattern(data, BYTES, (size_t)i);
         put_file(folder_path(&work->folder, name), data, BYTES);
@@ -47,7 +47,7 @@ static void plant(struct work *work)
 static void forget_content(struct work *work)
 {
     char name[16];
-    for (int i = 0; i < FILES; i++) {
+    for (int i = 0; i < work->count; i++) {
         snprintf(name, sizeof name, "%d", i);
         int fd = open(folder_path(&work->folder, name), O_RDWR | O_CLOEXEC);
         EXPECT(fsync(fd) == 0 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
@@ -96,7 +96,7 @@ static int read_files(void *arg)
 {
     struct work *work = arg;
     char path[128];
-    while (work->next < FILES) {
+    while (work->next < work->count) {
         int index = work->next++;
         snprintf(path, sizeof path, "%s/%d", work->folder.path, index);
         weir_bytes bytes;
@@ -112,7 +112,7 @@ static int read_files(void *arg)
 IO_TEST(small_files_in_memory_cost_four_system_calls_each)
 {
     struct work work;
-    plant(&work);
+    plant(&work, FILES);
     if (!can_ask_the_cache(&work)) {
         folder_remove(&work.folder);
         return test_skip("this kernel or file system cannot be asked without waiting");
@@ -128,7 +128,7 @@ IO_TEST(small_files_in_memory_cost_four_system_calls_each)
 IO_TEST(small_files_on_the_disk_cost_an_operation_more_and_no_call_each_on_the_ring)
 {
     struct work work;
-    plant(&work);
+    plant(&work, COLD_FILES);
     if (!can_ask_the_cache(&work)) {
         folder_remove(&work.folder);
         return test_skip("this kernel or file system cannot be asked without waiting");
@@ -139,9 +139,9 @@ IO_TEST(small_files_on_the_disk_cost_an_operation_more_and_no_call_each_on_the_r
     uint64_t calls = calls_now() - work.calls_before;
     if (weir__io_features()->file_ops) {
         EXPECT_EQ(jobs, jobs_now());
-        EXPECT(calls < 6 * FILES + FILES / 8); // a call for each would be a sixth
+        EXPECT(calls < 5 * COLD_FILES + COLD_FILES / 2); // a call for each would be a sixth
     } else {
-        EXPECT(jobs_now() - jobs <= FILES);
+        EXPECT(jobs_now() - jobs <= COLD_FILES);
     }
     folder_remove(&work.folder);
 }
@@ -150,7 +150,7 @@ static int look_at_files(void *arg)
 {
     struct work *work = arg;
     char path[128];
-    while (work->next < FILES) {
+    while (work->next < work->count) {
         snprintf(path, sizeof path, "%s/%d", work->folder.path, work->next++);
         weir_file_stat stat;
         int rc = weir_folder_stat(NULL, path, false, &stat);
@@ -164,7 +164,7 @@ static int look_at_files(void *arg)
 IO_TEST(what_is_known_of_a_file_costs_three_system_calls_and_no_thread)
 {
     struct work work;
-    plant(&work);
+    plant(&work, FILES);
     if (!can_ask_the_cache(&work)) {
         folder_remove(&work.folder);
         return test_skip("this kernel or file system cannot be asked without waiting");
@@ -201,7 +201,7 @@ static int rename_one(void *arg)
 IO_TEST(operations_of_one_turn_go_to_the_kernel_together)
 {
     struct work work;
-    plant(&work);
+    plant(&work, TASKS);
     if (!weir__io_features()->file_ops) {
         folder_remove(&work.folder);
         return test_skip("there is no ring");
