@@ -17,7 +17,7 @@ struct heard {
 static void hear(uint64_t done, uint64_t total, void *arg)
 {
     struct heard *heard = arg;
-    heard->in_order &= done > heard->done;
+    heard->in_order &= done >= heard->done; // the same twice: it was said while we listened
     heard->done = done;
     heard->total = total;
     heard->task = weir_task_self();
