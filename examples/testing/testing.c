@@ -1,7 +1,8 @@
 /*
  * testing.c - tests of a small program of tasks, for docs/testing.md
  *
- * usage: testing timeout | byhand | seeds | everywhere | forgets | bytes | cutoff | crash
+ * usage: testing timeout | byhand | seeds | everywhere | forgets | bytes | cutoff | power |
+ *        crash
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,6 +240,37 @@ static int test_cut_off(void)
     return weir_test_run(with_another_host, NULL, NULL);
 }
 
+/* --- a crash in the middle -------------------------------------------------------------------- */
+
+static int survives_a_crash_anywhere(void *arg)
+{
+    (void)arg;
+    int rc = weir_file_replace("/disk/config", "old", 3);
+    for (uint64_t place = 0; rc == 0 && place < 20; place++) {
+        rc = weir_test_disk_stop_after(place);
+        int replaced = weir_file_replace("/disk/config", "new", 3);
+        if (rc == 0)
+            rc = weir_test_disk_crash(); /* power is gone, and comes back */
+        weir_bytes bytes;
+        if (rc == 0)
+            rc = weir_file_read_all("/disk/config", 0, &bytes);
+        if (rc < 0)
+            return rc;
+        bool is_new = strcmp(bytes.data, "new") == 0;
+        WEIR_TEST_EXPECT(is_new || (replaced < 0 && strcmp(bytes.data, "old") == 0));
+        weir_bytes_free(&bytes);
+        rc = weir_file_replace("/disk/config", "old", 3);
+    }
+    return rc;
+}
+
+static int test_power(void)
+{
+    static const weir_test_disk disk = {.path = "/disk"};
+    return weir_test_run(survives_a_crash_anywhere, NULL,
+                         &(weir_test_options){.disk = &disk, .seeds = 20});
+}
+
 /* --- the end of the process ------------------------------------------------------------------- */
 
 static int crashes_when_cancelled(void *arg)
@@ -265,7 +297,7 @@ int main(int argc, char **argv)
         int (*run)(void);
     } tests[] = {{"timeout", test_timeout},       {"byhand", test_by_hand},  {"seeds", test_seeds},
                  {"everywhere", test_everywhere}, {"forgets", test_forgets}, {"bytes", test_bytes},
-                 {"cutoff", test_cut_off},        {"crash", test_crash}};
+                 {"cutoff", test_cut_off},        {"power", test_power},     {"crash", test_crash}};
     for (size_t i = 0; argc == 2 && i < sizeof tests / sizeof tests[0]; i++) {
         if (strcmp(argv[1], tests[i].name) != 0)
             continue;
@@ -275,6 +307,7 @@ int main(int argc, char **argv)
     }
     fprintf(stderr,
             "usage: testing timeout | byhand | seeds | everywhere | forgets | bytes | cutoff | "
+            "power | "
             "crash\n");
     return 64;
 }

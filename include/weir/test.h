@@ -82,16 +82,26 @@ typedef struct weir_test_report {
  * default of each field; every field is for each connection and each direction.
  */
 typedef struct weir_test_network {
-    int64_t latency_ns;        /* of each packet; 0: 100 us */
-    int64_t jitter_ns;         /* up to so much is added, drawn for each packet */
-    uint64_t bytes_per_second; /* 0: no limit */
-    size_t segment_bytes_max;  /* bytes arrive in pieces of 1 to so many, drawn; 0: as they were
+    int64_t latency_ns;         /* of each packet; 0: 100 us */
+    int64_t jitter_ns;          /* up to so much is added, drawn for each packet */
+    uint64_t bytes_per_second;  /* 0: no limit */
+    size_t segment_bytes_max;   /* bytes arrive in pieces of 1 to so many, drawn; 0: as they were
                                      sent */
-    size_t window_bytes;       /* what a receiver holds unread; 0: 64 KiB */
-    size_t send_buffer_bytes;  /* what a sender's kernel holds; 0: 64 KiB */
-    uint32_t loss_per_million; /* packets that are lost: TCP sends them again, later */
-    size_t sockets_max;        /* then -EMFILE; 0: 20,000 */
+    size_t window_bytes;        /* what a receiver holds unread; 0: 64 KiB */
+    size_t send_buffer_bytes;   /* what a sender's kernel holds; 0: 64 KiB */
+    uint32_t loss_per_million;  /* packets that are lost: TCP sends them again, later */
+    uint32_t twice_per_million; /* datagrams that come twice */
+    size_t sockets_max;         /* then -EMFILE; 0: 20,000 */
 } weir_test_network;
+
+/** The simulated disk of a round. Zero is the default of each field. */
+typedef struct weir_test_disk {
+    const char *path;   /* the folder it is: absolute; NULL: "/disk" */
+    uint64_t bytes_max; /* in all files together; then -ENOSPC; 0: no limit */
+    int64_t call_ns;    /* what each call takes of virtual time */
+    int64_t sync_ns;    /* and a sync besides */
+    bool read_only;     /* changes are -EROFS */
+} weir_test_disk;
 
 /** How to test. Zero is the default of each field. */
 typedef struct weir_test_options {
@@ -103,8 +113,10 @@ typedef struct weir_test_options {
     size_t seeds;   /* how many in a row; 0: 1, in a swarm 100 */
     unsigned kinds; /* enum weir_test_kind; 0: what the call does by itself */
     const weir_test_network *network; /* on the simulated backend; NULL: the defaults */
-    int kernel_code;                  /* what calls and operations fail with; 0: -EIO */
-    int64_t finish_ns;           /* a body that was cancelled or met a fault must end within this
+    const weir_test_disk *disk; /* names beneath its path are files of it; on the simulated backend;
+                                   NULL: files are real */
+    int kernel_code;            /* what calls and operations fail with; 0: -EIO */
+    int64_t finish_ns;          /* a body that was cancelled or met a fault must end within this
                                     much of its time; 0: an hour, 10 s when time is real */
     weir_test_verify_fn *verify; /* NULL: a round is right when the body came to 0 or more, or, in
                                     one that met a fault, to any code */
@@ -323,6 +335,52 @@ WEIR_API WEIR_MUST_CHECK int weir_test_heal(void);
  * Thread      a test's loop, in a task
  */
 WEIR_API WEIR_MUST_CHECK int weir_test_reset_connections(const char *host);
+
+/* --- the simulated disk, inside a body -------------------------------------------------------- */
+
+/**
+ * Change how the disk is: full, read-only, slow, or as before.
+ *
+ * @param disk  borrowed; its path is not looked at
+ *
+ * Returns     0, or -EPERM: this round has no simulated disk
+ * Checkpoint  no
+ * Thread      a test's loop, in a task
+ */
+WEIR_API WEIR_MUST_CHECK int weir_test_disk_set(const weir_test_disk *disk);
+
+/**
+ * Let the machine stop: after so many more changes of the disk (a write, a sync, a new name) every
+ * call on it is -EIO, until weir_test_disk_crash().
+ *
+ * @param changes  0: the next one does not happen any more
+ *
+ * Returns     0, or -EPERM: this round has no simulated disk
+ * Checkpoint  no
+ * Thread      a test's loop, in a task
+ */
+WEIR_API WEIR_MUST_CHECK int weir_test_disk_stop_after(uint64_t changes);
+
+/**
+ * Whether the machine has stopped.
+ *
+ * Returns     false also when this round has no simulated disk
+ * Checkpoint  no
+ * Thread      a test's loop, in a task
+ */
+WEIR_API bool weir_test_disk_stopped(void);
+
+/**
+ * Lose power, and start again: what was synced is there, and of the rest a part drawn from the
+ * seed. Names are safe when their folder was synced; else the first few changes of them survive,
+ * in their order. Of a file that was not synced since its last change any sectors of 512 bytes may
+ * be old, and so may its size. Files that are open are -EIO from now on; close them.
+ *
+ * Returns     0, or -EPERM: this round has no simulated disk
+ * Checkpoint  no
+ * Thread      a test's loop, in a task
+ */
+WEIR_API WEIR_MUST_CHECK int weir_test_disk_crash(void);
 
 /* --- a verdict, inside a body ----------------------------------------------------------------- */
 

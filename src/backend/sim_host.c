@@ -147,7 +147,8 @@ int weir__sim_reset(const struct sockaddr *host, socklen_t size)
     bool all = !read_sockaddr(host, size, &wanted);
     for (struct weir__list *at = net->sockets.next; at != &net->sockets; at = at->next) {
         struct sim_socket *socket = WEIR__CONTAINER(at, struct sim_socket, link);
-        if (socket->state == SIM_CONNECTED && socket->family != AF_UNIX && !socket->closed &&
+        if (socket->state == SIM_CONNECTED && socket->peer != NULL && socket->family != AF_UNIX &&
+            !socket->closed &&
             (all || weir__sim_same_host(&socket->local, &wanted) ||
              weir__sim_same_host(&socket->remote, &wanted)))
             weir__sim_tcp_abort(net, socket, -ECONNRESET);

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -92,6 +93,10 @@ uint32_t weir__sim_socket_events(const struct sim_socket *socket)
 {
     const struct sim_flow *in = &socket->in;
     uint32_t events = in->arrived > in->read ? EPOLLIN : 0;
+    if (socket->type == SOCK_DGRAM)
+        return (socket->wants_room ? 0u : (uint32_t)EPOLLOUT) |
+               (weir__list_empty(&socket->queue) ? 0u : (uint32_t)EPOLLIN) |
+               (socket->error != 0 ? EPOLLERR : 0u);
     switch (socket->state) {
     case SIM_FRESH:
         return EPOLLOUT | EPOLLHUP;
@@ -127,8 +132,8 @@ static bool read_address(const struct sockaddr *address, socklen_t size,
     return true;
 }
 
-static void write_address(const struct sim_address *address, struct sockaddr *out_address,
-                          socklen_t *size)
+void weir__sim_write_address(const struct sim_address *address, struct sockaddr *out_address,
+                             socklen_t *size)
 {
     if (out_address == NULL)
         return;
@@ -198,7 +203,7 @@ static int net_socket(struct weir__virtual_net *base, int family, int type)
     struct sim_net *net = net_of(base);
     if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
         return -EAFNOSUPPORT;
-    if (type != SOCK_STREAM)
+    if (type != SOCK_STREAM && type != SOCK_DGRAM)
         return -EPROTONOSUPPORT;
     struct sim_socket *socket = weir__sim_socket_new(net, family, type);
     if (socket == NULL)
@@ -235,11 +240,39 @@ static int net_close(struct weir__virtual_net *base, int fd)
     socket->fd = -1;
     socket->watched = false;
     weir__list_remove(&socket->edge_link);
-    if (socket->state == SIM_LISTENING)
+    if (socket->type == SOCK_DGRAM)
+        weir__sim_udp_close(net, socket);
+    else if (socket->state == SIM_LISTENING)
         close_listener(net, socket);
     else
         weir__sim_tcp_close(net, socket);
     return 0;
+}
+
+static int net_pair(struct weir__virtual_net *base, int type, int out_fds[2])
+{
+    struct sim_net *net = net_of(base);
+    if (type != SOCK_STREAM)
+        return -EOPNOTSUPP;
+    out_fds[0] = net_socket(base, AF_UNIX, type);
+    if (out_fds[0] < 0)
+        return out_fds[0];
+    out_fds[1] = net_socket(base, AF_UNIX, type);
+    if (out_fds[1] < 0) {
+        net_close(base, out_fds[0]);
+        return out_fds[1];
+    }
+    weir__sim_tcp_pair(net, weir__sim_socket_of(net, out_fds[0]),
+                       weir__sim_socket_of(net, out_fds[1]));
+    return 0;
+}
+
+/* An abstract one, as bind(2) gives to who names none. */
+static void choose_unix_name(struct sim_net *net, struct sim_address *address)
+{
+    char *name = (char *)&address->storage + sizeof(sa_family_t);
+    int size = snprintf(name + 1, 16, "sim-%05u", (unsigned)net->next_port++);
+    address->size = (socklen_t)(sizeof(sa_family_t) + 1 + (size_t)size);
 }
 
 static int net_bind(struct weir__virtual_net *base, int fd, const struct sockaddr *address,
@@ -254,6 +287,8 @@ static int net_bind(struct weir__virtual_net *base, int fd, const struct sockadd
         return -EINVAL;
     if (wanted.storage.ss_family != socket->family)
         return -EAFNOSUPPORT;
+    if (socket->family == AF_UNIX && size == sizeof(sa_family_t))
+        choose_unix_name(net, &wanted);
     if (socket->family != AF_UNIX && weir__sim_port(&wanted) == 0) {
         int rc = weir__sim_choose_port(net, &wanted);
         if (rc < 0)
@@ -272,6 +307,8 @@ static int net_listen(struct weir__virtual_net *base, int fd, int backlog)
     struct sim_socket *socket = weir__sim_socket_of(net, fd);
     if (socket == NULL)
         return -EBADF;
+    if (socket->type != SOCK_STREAM)
+        return -EOPNOTSUPP;
     if ((socket->state != SIM_FRESH && socket->state != SIM_LISTENING) || socket->local.size == 0)
         return -EINVAL;
     enum sim_state before = socket->state;
@@ -302,7 +339,7 @@ static int net_accept(struct weir__virtual_net *base, int fd, struct sockaddr *o
     weir__list_remove(&child->queue_link);
     listener->child_count--;
     child->listener = NULL;
-    write_address(&child->remote, out_address, size);
+    weir__sim_write_address(&child->remote, out_address, size);
     return accepted;
 }
 
@@ -316,6 +353,19 @@ static int connect_unix(struct sim_net *net, struct sim_socket *socket)
     return weir__sim_tcp_join(net, socket, listener);
 }
 
+static int connect_datagram(struct sim_net *net, struct sim_socket *socket,
+                            const struct sockaddr *address, socklen_t size)
+{
+    struct sim_address to;
+    if (!read_address(address, size, &to))
+        return -EINVAL;
+    if (to.storage.ss_family != socket->family)
+        return -EAFNOSUPPORT;
+    if (socket->family != AF_UNIX && !weir__sim_is_reachable(net, &to))
+        return -ENETUNREACH;
+    return weir__sim_udp_connect(net, socket, &to);
+}
+
 static int net_connect(struct weir__virtual_net *base, int fd, const struct sockaddr *address,
                        socklen_t size)
 {
@@ -323,6 +373,8 @@ static int net_connect(struct weir__virtual_net *base, int fd, const struct sock
     struct sim_socket *socket = weir__sim_socket_of(net, fd);
     if (socket == NULL)
         return -EBADF;
+    if (socket->type == SOCK_DGRAM)
+        return connect_datagram(net, socket, address, size);
     if (socket->state == SIM_CONNECTING)
         return -EALREADY;
     if (socket->state == SIM_CONNECTED)
@@ -335,7 +387,7 @@ static int net_connect(struct weir__virtual_net *base, int fd, const struct sock
         return connect_unix(net, socket);
     if (!weir__sim_is_reachable(net, &socket->remote))
         return -ENETUNREACH;
-    int rc = weir__sim_name_caller(net, socket);
+    int rc = weir__sim_name_caller(net, &socket->local, &socket->remote);
     return rc < 0 ? rc : weir__sim_tcp_connect(net, socket);
 }
 
@@ -344,7 +396,10 @@ static ssize_t net_recvmsg(struct weir__virtual_net *base, int fd, struct msghdr
 {
     struct sim_net *net = net_of(base);
     struct sim_socket *socket = weir__sim_socket_of(net, fd);
-    return socket == NULL ? -EBADF : weir__sim_tcp_receive(net, socket, message, flags);
+    if (socket == NULL)
+        return -EBADF;
+    return socket->type == SOCK_DGRAM ? weir__sim_udp_receive(net, socket, message, flags)
+                                      : weir__sim_tcp_receive(net, socket, message, flags);
 }
 
 static ssize_t net_sendmsg(struct weir__virtual_net *base, int fd, const struct msghdr *message,
@@ -353,7 +408,10 @@ static ssize_t net_sendmsg(struct weir__virtual_net *base, int fd, const struct 
     struct sim_net *net = net_of(base);
     struct sim_socket *socket = weir__sim_socket_of(net, fd);
     (void)flags;
-    return socket == NULL ? -EBADF : weir__sim_tcp_send(net, socket, message);
+    if (socket == NULL)
+        return -EBADF;
+    return socket->type == SOCK_DGRAM ? weir__sim_udp_send(net, socket, message)
+                                      : weir__sim_tcp_send(net, socket, message);
 }
 
 static int net_shutdown(struct weir__virtual_net *base, int fd, int how)
@@ -362,7 +420,7 @@ static int net_shutdown(struct weir__virtual_net *base, int fd, int how)
     struct sim_socket *socket = weir__sim_socket_of(net, fd);
     if (socket == NULL)
         return -EBADF;
-    if (socket->state != SIM_CONNECTED)
+    if (socket->state != SIM_CONNECTED || socket->type != SOCK_STREAM)
         return -ENOTCONN;
     if (how == SHUT_RD)
         return -EOPNOTSUPP; /* weir never does */
@@ -395,7 +453,7 @@ static int net_name(struct weir__virtual_net *base, int fd, bool peer, struct so
                     : socket->family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                                  : sizeof(struct sockaddr_in);
     }
-    write_address(&name, out_address, size);
+    weir__sim_write_address(&name, out_address, size);
     return 0;
 }
 
@@ -423,6 +481,7 @@ int weir__sim_net_open(const int64_t *now_ns, struct sim_net **out_net)
         return -ENOMEM;
     net->base = (struct weir__virtual_net){
         .socket = net_socket,
+        .pair = net_pair,
         .close = net_close,
         .bind = net_bind,
         .listen = net_listen,
@@ -446,6 +505,7 @@ int weir__sim_net_open(const int64_t *now_ns, struct sim_net **out_net)
     weir__list_init(&net->edges);
     weir__list_init(&net->cuts);
     weir__list_init(&net->hosts);
+    weir__list_init(&net->flying);
     *out_net = net;
     return 0;
 }
@@ -455,6 +515,7 @@ void weir__sim_net_close(struct sim_net *net)
 {
     if (net == NULL)
         return;
+    weir__sim_udp_forget_all(net);
     while (!weir__list_empty(&net->sockets))
         weir__sim_socket_free(net, WEIR__CONTAINER(net->sockets.next, struct sim_socket, link));
     weir__sim_heal_all(net);

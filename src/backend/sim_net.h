@@ -6,6 +6,7 @@
  *   sim_port.c  addresses and ports: who listens where
  *   sim_flow.c  bytes on their way in one direction
  *   sim_tcp.c   what is between two sockets: a handshake, two flows, an end
+ *   sim_udp.c   datagrams
  *   sim_link.c  the way of one packet: how long it takes, and whether it comes at all
  *   sim_host.c  hosts that have names, and what a test does to hosts
  *
@@ -96,8 +97,11 @@ struct sim_socket {
     struct weir__list edge_link; /* in net->edges: its state is to be told */
 
     /* a listener's */
-    struct weir__list queue; /* of children, by queue_link; those that can be accepted */
+    struct weir__list queue; /* of children, by queue_link; those that can be accepted; of a
+                                datagram socket: of packets, by link */
     int backlog, child_count;
+
+    size_t waiting_bytes; /* in a queue of packets */
 
     /* a connection's */
     struct sim_socket *peer;     /* NULL: not connected, or both are gone */
@@ -107,6 +111,15 @@ struct sim_socket {
     struct sim_event step; /* of the handshake, or of a reset on its way to this socket */
     unsigned tries;
     struct sim_event silence; /* the peer has been cut off for too long */
+};
+
+/* A datagram. */
+struct sim_packet {
+    struct weir__list link;
+    struct sim_event arrival;
+    struct sim_address from, to;
+    size_t size;
+    char bytes[];
 };
 
 /* Two hosts that hear nothing of each other; an empty one stands for all. */
@@ -139,7 +152,8 @@ struct sim_net {
     struct weir__list edges;  /* sockets whose state is to be told in this turn */
     struct weir__list cuts;
     struct weir__list hosts;
-    bool in_any_order; /* edges of one turn */
+    struct weir__list flying; /* packets on their way, by link */
+    bool in_any_order;        /* edges of one turn */
     uint16_t next_port;
 };
 
@@ -149,6 +163,8 @@ void weir__sim_net_close(struct sim_net *net);
 void weir__sim_net_set(struct sim_net *net, const weir_test_network *settings, uint64_t seed);
 struct sim_socket *weir__sim_socket_of(const struct sim_net *net, int fd);
 /* What epoll would say of it now (EPOLLIN ...). */
+void weir__sim_write_address(const struct sim_address *address, struct sockaddr *out_address,
+                             socklen_t *size);
 uint32_t weir__sim_socket_events(const struct sim_socket *socket);
 /* Its state has changed: those who watch it are told in this turn. */
 void weir__sim_tell(struct sim_net *net, struct sim_socket *socket);
@@ -165,7 +181,10 @@ bool weir__sim_is_taken(const struct sim_net *net, const struct sim_socket *sock
 bool weir__sim_is_reachable(const struct sim_net *net, const struct sim_address *to);
 /* Before a connect: what a wildcard means, what bind would have done, and which address the other
  * side will see. */
-int weir__sim_name_caller(struct sim_net *net, struct sim_socket *socket) WEIR_MUST_CHECK;
+int weir__sim_name_caller(struct sim_net *net, struct sim_address *local, struct sim_address *to)
+    WEIR_MUST_CHECK;
+/* What is sent to this address is for who has bound what this socket has. */
+bool weir__sim_takes(const struct sim_socket *socket, const struct sim_address *to);
 /* Who listens where a packet to `to` arrives; NULL: nobody. */
 struct sim_socket *weir__sim_find_listener(struct sim_net *net, const struct sim_address *to,
                                            const struct sim_address *from);
@@ -193,10 +212,22 @@ void weir__sim_tcp_close(struct sim_net *net, struct sim_socket *socket);
 /* Ends this side at once; the other hears a reset if the network lets it through. */
 void weir__sim_tcp_abort(struct sim_net *net, struct sim_socket *socket, int error);
 size_t weir__sim_tcp_room(const struct sim_net *net, const struct sim_socket *socket);
+/* Two fresh ones are connected from now on. */
+void weir__sim_tcp_pair(struct sim_net *net, struct sim_socket *one, struct sim_socket *other);
 /* Connected at once, as Unix sockets are. */
 int weir__sim_tcp_join(struct sim_net *net, struct sim_socket *socket, struct sim_socket *listener);
 /* Cut off from its peer from now on (or no more): how long it takes to find out. */
 void weir__sim_tcp_watch_silence(struct sim_net *net, struct sim_socket *socket);
+
+/* sim_udp.c */
+ssize_t weir__sim_udp_receive(struct sim_net *net, struct sim_socket *socket,
+                              struct msghdr *message, int flags);
+ssize_t weir__sim_udp_send(struct sim_net *net, struct sim_socket *socket,
+                           const struct msghdr *message);
+int weir__sim_udp_connect(struct sim_net *net, struct sim_socket *socket,
+                          const struct sim_address *to);
+void weir__sim_udp_close(struct sim_net *net, struct sim_socket *socket);
+void weir__sim_udp_forget_all(struct sim_net *net); /* the network is closed */
 
 /* sim_link.c */
 void weir__sim_at(struct sim_net *net, struct sim_event *event, int64_t at_ns);

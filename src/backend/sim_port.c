@@ -131,7 +131,7 @@ int weir__sim_choose_port(struct sim_net *net, struct sim_address *address)
     return -EADDRNOTAVAIL;
 }
 
-static bool takes(const struct sim_socket *listener, const struct sim_address *to)
+bool weir__sim_takes(const struct sim_socket *listener, const struct sim_address *to)
 {
     const struct sim_address *at = &listener->local;
     if (listener->family == AF_UNIX || to->storage.ss_family == AF_UNIX)
@@ -154,7 +154,7 @@ struct sim_socket *weir__sim_find_listener(struct sim_net *net, const struct sim
     size_t count = 0;
     for (struct weir__list *at = net->sockets.next; at != &net->sockets; at = at->next) {
         struct sim_socket *socket = WEIR__CONTAINER(at, struct sim_socket, link);
-        if (socket->state == SIM_LISTENING && takes(socket, to) && count < 8)
+        if (socket->state == SIM_LISTENING && weir__sim_takes(socket, to) && count < 8)
             found[count++] = socket;
     }
     return count == 0 ? NULL : found[weir__sim_port(from) % count];
@@ -184,10 +184,10 @@ static void mean_loopback(struct sim_address *address)
         ((struct sockaddr_in6 *)storage)->sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
 }
 
-int weir__sim_name_caller(struct sim_net *net, struct sim_socket *socket)
+int weir__sim_name_caller(struct sim_net *net, struct sim_address *local, struct sim_address *to)
 {
-    mean_loopback(&socket->remote);
-    if (socket->local.size == 0 || is_wildcard(&socket->local))
-        choose_local(&socket->remote, &socket->local);
-    return weir__sim_port(&socket->local) != 0 ? 0 : weir__sim_choose_port(net, &socket->local);
+    mean_loopback(to);
+    if (local->size == 0 || is_wildcard(local))
+        choose_local(to, local);
+    return weir__sim_port(local) != 0 ? 0 : weir__sim_choose_port(net, local);
 }

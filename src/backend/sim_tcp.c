@@ -178,7 +178,7 @@ static void nobody_answered(struct sim_net *net, struct sim_event *event)
 
 void weir__sim_tcp_watch_silence(struct sim_net *net, struct sim_socket *socket)
 {
-    if (socket->state != SIM_CONNECTED || is_unix(socket) || socket->closed)
+    if (socket->state != SIM_CONNECTED || socket->peer == NULL || is_unix(socket) || socket->closed)
         return;
     bool cut_off = weir__sim_cut_off(net, &socket->local, &socket->remote);
     if (!cut_off) {
@@ -319,6 +319,16 @@ int weir__sim_tcp_join(struct sim_net *net, struct sim_socket *socket, struct si
     connected(net, socket);
     enter_queue(net, child);
     return 0;
+}
+
+void weir__sim_tcp_pair(struct sim_net *net, struct sim_socket *one, struct sim_socket *other)
+{
+    one->peer = other;
+    other->peer = one;
+    init_flow(one);
+    init_flow(other);
+    connected(net, one);
+    connected(net, other);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */

@@ -12,10 +12,16 @@
 #define WEIR__BASE_SYS_CALL_H
 
 #include <errno.h>
+#include <linux/openat2.h>
 
 #include "base/fault.h"
 #include "base/sys.h"
 #include "base/virtual.h"
+#include "base/virtual_disk.h"
+
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20 /* since Linux 5.12 */
+#endif
 
 static inline int weir__sys_fault(void)
 {
@@ -48,6 +54,19 @@ static inline int weir__sys_fault(void)
 #define WEIR__SYS_CALL_ON_AGAIN(fd, result, expression, simulated)                                 \
     do {                                                                                           \
         WEIR__SYS_CALL_ON(fd, result, expression, simulated);                                      \
+    } while ((result) == -EINTR)
+
+/* The same for a call on a name, which may be one of a simulated disk. */
+#define WEIR__SYS_CALL_AT(folder, name, result, expression, simulated)                             \
+    do {                                                                                           \
+        if (weir__is_virtual_name(folder, name))                                                   \
+            (result) = (simulated);                                                                \
+        else                                                                                       \
+            WEIR__SYS_CALL(result, expression);                                                    \
+    } while (0)
+#define WEIR__SYS_CALL_AGAIN_AT(folder, name, result, expression, simulated)                       \
+    do {                                                                                           \
+        WEIR__SYS_CALL_AT(folder, name, result, expression, simulated);                            \
     } while ((result) == -EINTR)
 
 /* How much of a transfer is asked for: all of it, or, where a test says so, a byte. */

@@ -13,16 +13,26 @@
 
 #include "base/sys_call.h"
 
-#ifndef RESOLVE_CACHED
-#define RESOLVE_CACHED 0x20 /* since Linux 5.12 */
-#endif
+static ssize_t read_virtual(int fd, void *buffer, size_t size, int64_t offset)
+{
+    struct iovec part = {buffer, size};
+    return weir__virtual_file_read(fd, &part, 1, offset);
+}
+
+static ssize_t write_virtual(int fd, const void *buffer, size_t size, int64_t offset)
+{
+    struct iovec part = {(void *)(uintptr_t)buffer, size};
+    return weir__virtual_file_write(fd, &part, 1, offset);
+}
 
 int weir__sys_close(int fd)
 {
     /* No fault point: a descriptor must never stay open because a test said no. Once, whatever it
      * returns: on Linux it is closed then, and a second try would hit who got the number next. */
     int rc;
-    WEIR__SYS_CALL_ON(fd, rc, close(fd), weir__virtual_close(fd));
+    WEIR__SYS_CALL_ON(fd, rc, close(fd),
+                      weir__is_virtual_file(fd) ? weir__virtual_file_close(fd)
+                                                : weir__virtual_close(fd));
     if (rc != -EBADF)
         weir__sys_count_closed();
     return rc;
@@ -31,32 +41,39 @@ int weir__sys_close(int fd)
 ssize_t weir__sys_read(int fd, void *buffer, size_t size)
 {
     ssize_t rc = weir__sys_fault();
+    size = weir__sys_size(size);
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, read(fd, buffer, weir__sys_size(size)));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, read(fd, buffer, size), read_virtual(fd, buffer, size, -1));
     return rc;
 }
 
 ssize_t weir__sys_write(int fd, const void *buffer, size_t size)
 {
     ssize_t rc = weir__sys_fault();
+    size = weir__sys_size(size);
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, write(fd, buffer, weir__sys_size(size)));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, write(fd, buffer, size),
+                                write_virtual(fd, buffer, size, -1));
     return rc;
 }
 
 ssize_t weir__sys_pread(int fd, void *buffer, size_t size, off_t offset)
 {
     ssize_t rc = weir__sys_fault();
+    size = weir__sys_size(size);
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, pread(fd, buffer, weir__sys_size(size), offset));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, pread(fd, buffer, size, offset),
+                                read_virtual(fd, buffer, size, offset));
     return rc;
 }
 
 ssize_t weir__sys_pwrite(int fd, const void *buffer, size_t size, off_t offset)
 {
     ssize_t rc = weir__sys_fault();
+    size = weir__sys_size(size);
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, pwrite(fd, buffer, weir__sys_size(size), offset));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, pwrite(fd, buffer, size, offset),
+                                write_virtual(fd, buffer, size, offset));
     return rc;
 }
 
@@ -65,17 +82,17 @@ ssize_t weir__sys_pread_nowait(int fd, void *buffer, size_t size, off_t offset)
     ssize_t rc = weir__sys_fault();
     struct iovec part = {buffer, size};
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, preadv2(fd, &part, 1, offset, RWF_NOWAIT));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, preadv2(fd, &part, 1, offset, RWF_NOWAIT), -EAGAIN);
     return rc == -ENOSYS || rc == -EINVAL ? -EOPNOTSUPP : rc;
 }
 
 int weir__sys_open(const char *path, int flags, mode_t mode)
 {
     int rc = weir__sys_fault();
-    if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, open(path, flags | O_CLOEXEC, mode));
-    else
+    if (rc < 0)
         return rc;
+    WEIR__SYS_CALL_AGAIN_AT(AT_FDCWD, path, rc, open(path, flags | O_CLOEXEC, mode),
+                            weir__virtual_file_open(AT_FDCWD, path, flags, mode));
     return weir__sys_opened(rc);
 }
 
@@ -84,6 +101,8 @@ int weir__sys_open_cached(const char *path, int flags)
     int rc = weir__sys_fault();
     if (rc < 0)
         return rc;
+    if (weir__is_virtual_name(AT_FDCWD, path))
+        return -EAGAIN;
     struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_CACHED};
     WEIR__SYS_CALL_AGAIN(rc, (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how));
     if (rc == -ENOSYS || rc == -EPERM || rc == -EINVAL || rc == -E2BIG)
@@ -96,7 +115,7 @@ int weir__sys_fstat(int fd, struct stat *out_stat)
     int rc = weir__sys_fault();
     struct stat found;
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, fstat(fd, &found));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, fstat(fd, &found), weir__virtual_file_stat(fd, "", &found));
     if (rc == 0)
         *out_stat = found;
     return rc;
@@ -107,7 +126,8 @@ int weir__sys_stat(const char *path, struct stat *out_stat)
     int rc = weir__sys_fault();
     struct stat found;
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, stat(path, &found));
+        WEIR__SYS_CALL_AGAIN_AT(AT_FDCWD, path, rc, stat(path, &found),
+                                weir__virtual_file_stat(AT_FDCWD, path, &found));
     if (rc == 0)
         *out_stat = found;
     return rc;
@@ -117,7 +137,8 @@ int weir__sys_fsync(int fd, bool data_only)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, data_only ? fdatasync(fd) : fsync(fd));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, data_only ? fdatasync(fd) : fsync(fd),
+                                weir__virtual_file_sync(fd));
     return rc;
 }
 
@@ -125,7 +146,7 @@ int weir__sys_ftruncate(int fd, off_t size)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, ftruncate(fd, size));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, ftruncate(fd, size), weir__virtual_file_truncate(fd, size));
     return rc;
 }
 
@@ -133,7 +154,8 @@ int weir__sys_rename(const char *from, const char *to)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, rename(from, to));
+        WEIR__SYS_CALL_AT(AT_FDCWD, from, rc, rename(from, to),
+                          weir__virtual_file_rename(AT_FDCWD, from, AT_FDCWD, to, 0));
     return rc;
 }
 
@@ -141,7 +163,8 @@ int weir__sys_unlink(const char *path)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, unlink(path));
+        WEIR__SYS_CALL_AT(AT_FDCWD, path, rc, unlink(path),
+                          weir__virtual_file_remove(AT_FDCWD, path, 0));
     return rc;
 }
 
@@ -149,7 +172,7 @@ int weir__sys_fchmod(int fd, mode_t mode)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, fchmod(fd, mode));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, fchmod(fd, mode), weir__virtual_file_chmod(fd, "", mode));
     return rc;
 }
 
@@ -157,7 +180,8 @@ int weir__sys_chmod(const char *path, mode_t mode)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, chmod(path, mode));
+        WEIR__SYS_CALL_AGAIN_AT(AT_FDCWD, path, rc, chmod(path, mode),
+                                weir__virtual_file_chmod(AT_FDCWD, path, mode));
     return rc;
 }
 
@@ -165,7 +189,8 @@ int weir__sys_mkdir(const char *path, mode_t mode)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, mkdir(path, mode));
+        WEIR__SYS_CALL_AT(AT_FDCWD, path, rc, mkdir(path, mode),
+                          weir__virtual_file_make_folder(AT_FDCWD, path, mode));
     return rc;
 }
 
@@ -198,6 +223,8 @@ int weir__sys_set_nonblocking(int fd)
     int rc = weir__sys_fault();
     if (rc < 0)
         return rc;
+    if (weir__is_virtual(fd))
+        return 0; /* they never block */
     WEIR__SYS_CALL(rc, fcntl(fd, F_GETFL));
     if (rc < 0 || (rc & O_NONBLOCK) != 0)
         return rc < 0 ? rc : 0;

@@ -24,7 +24,9 @@ int weir__sys_socketpair(int family, int type, int protocol, int out_fds[2])
 {
     int rc = weir__sys_fault();
     int fds[2];
-    if (rc == 0)
+    if (rc == 0 && weir__virtual_installed())
+        rc = weir__virtual_pair(type, fds);
+    else if (rc == 0)
         WEIR__SYS_CALL(rc, socketpair(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, fds));
     if (rc < 0)
         return rc;

@@ -17,7 +17,7 @@ int weir__sys_dup(int fd)
     int rc = weir__sys_fault();
     if (rc < 0)
         return rc;
-    WEIR__SYS_CALL(rc, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    WEIR__SYS_CALL_ON(fd, rc, fcntl(fd, F_DUPFD_CLOEXEC, 0), weir__virtual_file_dup(fd));
     return weir__sys_opened(rc);
 }
 
@@ -25,7 +25,7 @@ int weir__sys_status_flags(int fd)
 {
     int rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL(rc, fcntl(fd, F_GETFL));
+        WEIR__SYS_CALL_ON(fd, rc, fcntl(fd, F_GETFL), weir__virtual_file_flags(fd));
     return rc;
 }
 
@@ -36,6 +36,8 @@ int weir__sys_reopen(int fd, int flags)
     int rc = weir__sys_fault();
     if (rc < 0)
         return rc;
+    if (weir__is_virtual(fd))
+        return -EOPNOTSUPP;
     WEIR__SYS_CALL_AGAIN(rc, open(path, flags | O_CLOEXEC, 0));
     return weir__sys_opened(rc);
 }
@@ -44,7 +46,8 @@ ssize_t weir__sys_writev(int fd, const struct iovec *parts, int count)
 {
     ssize_t rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, writev(fd, parts, count));
+        WEIR__SYS_CALL_ON_AGAIN(fd, rc, writev(fd, parts, count),
+                                weir__virtual_file_write(fd, parts, count, -1));
     return rc;
 }
 
@@ -75,7 +78,8 @@ ssize_t weir__sys_sendfile(int to_fd, int from_fd, off_t offset, size_t size)
 {
     ssize_t rc = weir__sys_fault();
     if (rc == 0)
-        WEIR__SYS_CALL_AGAIN(rc, sendfile(to_fd, from_fd, &offset, size));
+        WEIR__SYS_CALL_ON_AGAIN(to_fd > from_fd ? to_fd : from_fd, rc,
+                                sendfile(to_fd, from_fd, &offset, size), -EINVAL);
     return rc;
 }
 

@@ -28,6 +28,11 @@ int weir__virtual_open_count(void)
     return __atomic_load_n(&open_count, __ATOMIC_RELAXED);
 }
 
+void weir__virtual_count_open(int by)
+{
+    __atomic_fetch_add(&open_count, by, __ATOMIC_RELAXED);
+}
+
 /* Asks the network of this thread, which is none of weir's code as far as faults go. */
 #define ASK(result, call)                                                                          \
     do {                                                                                           \
@@ -39,7 +44,7 @@ int weir__virtual_open_count(void)
 static int count_opened(int fd)
 {
     if (fd >= 0)
-        __atomic_fetch_add(&open_count, 1, __ATOMIC_RELAXED);
+        weir__virtual_count_open(1);
     return fd;
 }
 
@@ -48,6 +53,15 @@ int weir__virtual_socket(int family, int type)
     int rc;
     ASK(rc, here->socket(here, family, type));
     return count_opened(rc);
+}
+
+int weir__virtual_pair(int type, int out_fds[2])
+{
+    int rc;
+    ASK(rc, here->pair(here, type, out_fds));
+    if (rc == 0)
+        weir__virtual_count_open(2);
+    return rc;
 }
 
 int weir__virtual_accept(int fd, struct sockaddr *out_address, socklen_t *size)
@@ -62,7 +76,7 @@ int weir__virtual_close(int fd)
     int rc;
     ASK(rc, here->close(here, fd));
     if (rc != -EBADF)
-        __atomic_fetch_sub(&open_count, 1, __ATOMIC_RELAXED);
+        weir__virtual_count_open(-1);
     return rc;
 }
 
@@ -176,7 +190,8 @@ int weir__virtual_setsockopt(int fd, int level, int option, const void *value, s
 int weir__virtual_getsockopt(int fd, int level, int option, void *out_value, socklen_t *size)
 {
     int number = 0;
-    int rc = *size < sizeof number ? -EINVAL : weir__virtual_get_option(fd, level, option, &number);
+    int rc = *size != sizeof number ? -ENOPROTOOPT
+                                    : weir__virtual_get_option(fd, level, option, &number);
     if (rc == 0) {
         memcpy(out_value, &number, sizeof number);
         *size = sizeof number;

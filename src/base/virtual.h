@@ -19,7 +19,6 @@
 
 enum {
     WEIR__VIRTUAL_SOCKET_FIRST = 1 << 24,
-    WEIR__VIRTUAL_SOCKET_LAST = (1 << 25) - 1,
 };
 
 /* What a simulated name server says. */
@@ -35,6 +34,7 @@ struct weir__virtual_answer {
 /* A simulated network: what the calls of sys.h with the same names mean there. */
 struct weir__virtual_net {
     int (*socket)(struct weir__virtual_net *net, int family, int type);
+    int (*pair)(struct weir__virtual_net *net, int type, int out_fds[2]); /* of Unix sockets */
     int (*close)(struct weir__virtual_net *net, int fd);
     int (*bind)(struct weir__virtual_net *net, int fd, const struct sockaddr *address,
                 socklen_t size);
@@ -70,9 +70,11 @@ static inline bool weir__is_virtual(int fd)
 /* Virtual descriptors that are open in this process, those of a network that has gone included:
  * nobody closed them. */
 int weir__virtual_open_count(void);
+void weir__virtual_count_open(int by);
 
 /* As their namesakes in sys.h; -EBADF where the thread has no such network. */
 int weir__virtual_socket(int family, int type);
+int weir__virtual_pair(int type, int out_fds[2]);
 int weir__virtual_close(int fd);
 int weir__virtual_bind(int fd, const struct sockaddr *address, socklen_t size);
 int weir__virtual_listen(int fd, int backlog);

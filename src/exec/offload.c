@@ -98,6 +98,8 @@ int weir_job_call(weir_task_fn *fn, void *arg)
     struct weir__job *job = weir__exec_current_job();
     if (job == NULL)
         return -EPERM;
+    if (job->here)
+        return weir__exec_call_here(job, fn, arg);
     weir_pool *pool = job->pool;
     int rc = -ESTALE;
     weir__base_mutex_lock(&pool->lock);
@@ -203,7 +205,8 @@ int weir_offload_with(weir_pool *pool, const weir_offload_options *options, weir
     int rc = weir__core_checkpoint();
     if (rc == -ECANCELED && options->abandon != NULL)
         options->abandon(arg);
-    if (rc == 0 && pool == NULL)
+    bool here = rc == 0 && weir__exec_runs_here(pool, options);
+    if (rc == 0 && pool == NULL && !here)
         rc = weir__exec_default_pool(&pool);
     if (rc < 0)
         return rc;
@@ -219,6 +222,8 @@ int weir_offload_with(weir_pool *pool, const weir_offload_options *options, weir
                             .name = options->name,
                             .listened_to = options->progress != NULL,
                             .progress = {.fn = options->progress, .arg = options->progress_arg}};
+    if (here)
+        return weir__exec_run_here(&job);
     if (options->abandon != NULL)
         return run_abandonable(job, options->try_only);
     job.locals = weir__locals_share(weir__task_locals(task));

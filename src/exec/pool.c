@@ -33,6 +33,11 @@ struct weir__job *weir__exec_current_job(void)
     return current_job;
 }
 
+void weir__exec_enter_job(struct weir__job *job)
+{
+    current_job = job;
+}
+
 /* --- open ------------------------------------------------------------------------------------- */
 
 static size_t default_threads(void)

@@ -75,6 +75,7 @@ struct weir__job {
     enum weir__job_state state;
     bool abandoned;
     bool cancelled; /* atomic: read by the job */
+    bool here;      /* it runs in its task, not on a thread: here.c */
     /* Nobody is parked in it: weir__exec_start(). */
     void (*at_home)(struct weir__job *job); /* on its loop */
     void (*lost)(struct weir__job *job);    /* instead, on its thread: the loop has ended */
@@ -136,6 +137,11 @@ void weir__exec_note_wait(weir_pool *pool, const struct weir__job *job);
 void weir__exec_free_abandoned(struct weir__job *job);
 /* The job that this thread runs, or NULL. */
 struct weir__job *weir__exec_current_job(void);
+void weir__exec_enter_job(struct weir__job *job);
+/* Tests: whether a job runs in its task; run it there; its weir_job_call(). */
+bool weir__exec_runs_here(const weir_pool *pool, const weir_offload_options *options);
+int weir__exec_run_here(struct weir__job *job) WEIR_MUST_CHECK;
+int weir__exec_call_here(struct weir__job *job, weir_task_fn *fn, void *arg);
 /* The loop of a job has ended before it. */
 void weir__exec_lost(struct weir__job *job);
 void weir__exec_at_home(struct weir__job *job);

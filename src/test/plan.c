@@ -24,9 +24,9 @@ static const struct {
     [WEIR__TEST_OPERATION] = {"operation", "a fault in operation"},
     [WEIR__TEST_NO_THREAD] = {"thread", "no place for thread"},
     [WEIR__TEST_SHORT] = {"short", "one byte only in transfer"},
-    [WEIR__TEST_LATE] = {"packet_late", "a delay of packet"},
-    [WEIR__TEST_RESET] = {"packet_reset", "a reset at packet"},
-    [WEIR__TEST_PARTITION] = {"partition", "hosts cut off at packet"},
+    [WEIR__TEST_LATE] = {"slow", "a delay of packet"},
+    [WEIR__TEST_RESET] = {"reset", "a reset at packet"},
+    [WEIR__TEST_PARTITION] = {"cut", "hosts cut off at packet"},
 };
 
 /* --- striking --------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include <weir/log.h>
 
 #include "backend/sim.h"
+#include "backend/sim_disk.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -464,6 +465,9 @@ void weir__test_play(struct weir__test *test, const struct weir__test_plan *plan
                                 .name = test->name,
                                 .shuffle_seed = plan->seed};
     struct weir__test_level before = weir__test_level_now();
+    bool has_disk = test->options->disk != NULL;
+    if (has_disk && weir__sim_disk_mount(test->options->disk, plan->seed) < 0)
+        weir__test_say(&round, "there is no memory for a disk");
     weir__test_blocks_watch();
     note_replay(&round);
     weir__crash_handlers_install();
@@ -472,6 +476,8 @@ void weir__test_play(struct weir__test *test, const struct weir__test_plan *plan
     int rc = weir__core_run_probed(&options, &round.probe, main_task, &round, false);
     if (rc < 0 && round.loop == NULL)
         weir__test_say(&round, "no loop could be made: %s", weir_code_text(rc));
+    if (has_disk)
+        weir__sim_disk_unmount();
     judge_level(&round, before);
     weir__test_blocks_stop();
     weir__crash_set_note(NULL);
@@ -502,7 +508,8 @@ int weir__test_init(struct weir__test *test, weir_task_fn *body, void *arg,
         options = &defaults;
     bool simulated = options->backend == NULL || strcmp(options->backend, "sim") == 0;
     if ((simulated && options->clock == WEIR_TEST_CLOCK_REAL) || options->kernel_code > 0 ||
-        options->kinds >= 1u << WEIR__TEST_KIND_COUNT)
+        options->kinds >= 1u << WEIR__TEST_KIND_COUNT ||
+        (options->disk != NULL && (!simulated || !weir__sim_disk_may_be(options->disk->path))))
         return -EINVAL;
     if (weir__core_loop() != NULL)
         return -EPERM;

@@ -142,7 +142,7 @@ static void expect_body(struct server *server, int status, const char *body)
     weir_http_response_free(response);
 }
 
-IO_TEST(answers_of_every_framing_are_read_whole)
+ANY_TEST(answers_of_every_framing_are_read_whole)
 {
     struct server server = {
         .answers = {
@@ -172,7 +172,7 @@ IO_TEST(answers_of_every_framing_are_read_whole)
     close_server(&server);
 }
 
-IO_TEST(an_answer_is_read_piece_by_piece_behind_its_head)
+ANY_TEST(an_answer_is_read_piece_by_piece_behind_its_head)
 {
     struct server server = {
         .answers = {"HTTP/1.1 200 OK\r\nX-Kind: first\r\nx-kind: second\r\n"
@@ -199,7 +199,7 @@ IO_TEST(an_answer_is_read_piece_by_piece_behind_its_head)
     close_server(&server);
 }
 
-IO_TEST(an_answer_in_single_bytes_is_the_same_answer)
+ANY_TEST(an_answer_in_single_bytes_is_the_same_answer)
 {
     struct server server = {
         .drip = true,
@@ -209,7 +209,7 @@ IO_TEST(an_answer_in_single_bytes_is_the_same_answer)
     close_server(&server);
 }
 
-IO_TEST(a_body_cut_short_is_an_error_and_never_a_shorter_body) /* V2 */
+ANY_TEST(a_body_cut_short_is_an_error_and_never_a_shorter_body) /* V2 */
 {
     struct server server = {
         .then_close = true,
@@ -228,7 +228,7 @@ IO_TEST(a_body_cut_short_is_an_error_and_never_a_shorter_body) /* V2 */
     close_server(&server);
 }
 
-IO_TEST(garbage_is_told_from_an_answer) /* B4 */
+ANY_TEST(garbage_is_told_from_an_answer) /* B4 */
 {
     static const char *const bad[] = {
         "220 smtp.example ready\r\n\r\n",
@@ -246,7 +246,7 @@ IO_TEST(garbage_is_told_from_an_answer) /* B4 */
     }
 }
 
-IO_TEST(a_silent_server_hits_the_clients_own_limit) /* B4, F10 */
+ANY_TEST(a_silent_server_hits_the_clients_own_limit) /* B4, F10 */
 {
     struct server server = {.answers = {"(silence)", "(silence)"}};
     open_server(&server, &(weir_http_client_options){.total_timeout_ns = 50 * WEIR_MS});
@@ -266,7 +266,7 @@ IO_TEST(a_silent_server_hits_the_clients_own_limit) /* B4, F10 */
 }
 
 /* A limit of the client is -ETIMEDOUT: -ETIME is for scopes that the caller wrote. */
-IO_TEST(a_dripping_server_hits_the_total_limit) /* D5, case 287 */
+ANY_TEST(a_dripping_server_hits_the_total_limit) /* D5, case 287 */
 {
     struct server server = {
         .drip = true,
@@ -278,7 +278,7 @@ IO_TEST(a_dripping_server_hits_the_total_limit) /* D5, case 287 */
     close_server(&server);
 }
 
-IO_TEST(a_connection_whose_answer_was_not_read_to_its_end_is_never_used_again) /* O6, case 286 */
+ANY_TEST(a_connection_whose_answer_was_not_read_to_its_end_is_never_used_again) /* O6, case 286 */
 {
     struct server server = {.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ",
                                         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"}};
@@ -298,7 +298,7 @@ IO_TEST(a_connection_whose_answer_was_not_read_to_its_end_is_never_used_again) /
     close_server(&server);
 }
 
-IO_TEST(a_kept_connection_that_died_is_replaced_without_a_word)
+ANY_TEST(a_kept_connection_that_died_is_replaced_without_a_word)
 {
     struct server server = {.then_close = true,
                             .answers = {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
@@ -310,7 +310,7 @@ IO_TEST(a_kept_connection_that_died_is_replaced_without_a_word)
     close_server(&server);
 }
 
-IO_TEST(unasked_bytes_behind_an_answer_end_the_connection) /* B4 */
+ANY_TEST(unasked_bytes_behind_an_answer_end_the_connection) /* B4 */
 {
     struct server server = {.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 "
                                         "OK\r\nContent-Length: 4\r\n\r\nevil",
@@ -322,7 +322,7 @@ IO_TEST(unasked_bytes_behind_an_answer_end_the_connection) /* B4 */
     close_server(&server);
 }
 
-IO_TEST(a_body_beyond_the_limit_is_refused_at_the_limit)
+ANY_TEST(a_body_beyond_the_limit_is_refused_at_the_limit)
 {
     struct server server = {
         .answers = {
@@ -339,7 +339,7 @@ IO_TEST(a_body_beyond_the_limit_is_refused_at_the_limit)
     close_server(&server);
 }
 
-IO_TEST(a_post_carries_its_body_and_its_type)
+ANY_TEST(a_post_carries_its_body_and_its_type)
 {
     struct server server = {.answers = {"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"}};
     open_server(&server, NULL);
@@ -362,7 +362,7 @@ IO_TEST(a_post_carries_its_body_and_its_type)
     close_server(&server);
 }
 
-IO_TEST(impossible_urls_are_refused_with_a_sentence)
+ANY_TEST(impossible_urls_are_refused_with_a_sentence)
 {
     weir_http_client *client;
     REQUIRE_RC(0, weir_http_client_open(NULL, &client));
@@ -394,7 +394,7 @@ static int get_one(struct get_one *a)
     return 0;
 }
 
-IO_TEST(calls_wait_for_a_place_in_turn_and_share_connections) /* I10 */
+ANY_TEST(calls_wait_for_a_place_in_turn_and_share_connections) /* I10 */
 {
     struct server server = {0};
     for (int i = 0; i < ANSWERS_MAX; i++)
@@ -465,7 +465,7 @@ IO_TEST(kept_connections_give_way_when_a_listener_finds_no_free_descriptor)
     close_server(&server);
 }
 
-IO_TEST(a_full_pool_is_an_error_after_its_limit_and_loses_no_place) /* I10 */
+ANY_TEST(a_full_pool_is_an_error_after_its_limit_and_loses_no_place) /* I10 */
 {
     struct server server = {
         .answers = {"(silence)", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"}};
@@ -484,7 +484,7 @@ IO_TEST(a_full_pool_is_an_error_after_its_limit_and_loses_no_place) /* I10 */
     close_server(&server);
 }
 
-IO_TEST(a_cancelled_call_leaves_nothing_behind_wherever_it_was) /* O1-O6 */
+ANY_TEST(a_cancelled_call_leaves_nothing_behind_wherever_it_was) /* O1-O6 */
 {
     for (int after_ms = 0; after_ms < 12; after_ms += 3) {
         struct server server = {

@@ -55,7 +55,7 @@ static const weir_route routes[] = {
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 
-IO_TEST(a_request_is_answered)
+ANY_TEST(a_request_is_answered)
 {
     struct service service;
     struct client client;
@@ -71,7 +71,7 @@ IO_TEST(a_request_is_answered)
     service_close(&service);
 }
 
-IO_TEST(a_connection_is_kept_for_many_requests)
+ANY_TEST(a_connection_is_kept_for_many_requests)
 {
     struct service service;
     struct client client;
@@ -115,29 +115,29 @@ static void ask_numbers(const char *path, int count)
     service_close(&service);
 }
 
-IO_TEST(two_pipelined_requests_are_answered_in_order)
+ANY_TEST(two_pipelined_requests_are_answered_in_order)
 {
     ask_numbers("/number", 2);
 }
 
-IO_TEST(a_hundred_pipelined_requests_are_answered_in_order)
+ANY_TEST(a_hundred_pipelined_requests_are_answered_in_order)
 {
     ask_numbers("/number", 100);
 }
 
 /* More than fits into what is read ahead: reading pauses, and goes on. */
-IO_TEST(two_thousand_pipelined_requests_are_answered_in_order)
+ANY_TEST(two_thousand_pipelined_requests_are_answered_in_order)
 {
     ask_numbers("/number", 2000);
 }
 
-IO_TEST(pipelined_requests_to_slow_handlers_are_answered_in_order)
+ANY_TEST(pipelined_requests_to_slow_handlers_are_answered_in_order)
 {
     ask_numbers("/slow", 20);
 }
 
 /* The answers before the slow one must not wait for it. */
-IO_TEST(answers_leave_while_the_next_handler_waits)
+ANY_TEST(answers_leave_while_the_next_handler_waits)
 {
     struct service service;
     struct client client;
@@ -169,7 +169,7 @@ static void expect_pieces(struct client *client)
     EXPECT_ANSWER(200, "7", client_answer(client));
 }
 
-IO_TEST(requests_that_come_octet_by_octet_are_the_same_requests)
+ANY_TEST(requests_that_come_octet_by_octet_are_the_same_requests)
 {
     struct service service;
     struct client client;
@@ -184,7 +184,7 @@ IO_TEST(requests_that_come_octet_by_octet_are_the_same_requests)
     service_close(&service);
 }
 
-IO_TEST(requests_cut_at_each_place_are_the_same_requests)
+ANY_TEST(requests_cut_at_each_place_are_the_same_requests)
 {
     struct service service;
     struct client client;
@@ -201,7 +201,7 @@ IO_TEST(requests_cut_at_each_place_are_the_same_requests)
     service_close(&service);
 }
 
-IO_TEST(a_client_that_has_finished_sending_still_gets_its_answers)
+ANY_TEST(a_client_that_has_finished_sending_still_gets_its_answers)
 {
     struct service service;
     struct client client;
@@ -216,7 +216,7 @@ IO_TEST(a_client_that_has_finished_sending_still_gets_its_answers)
     service_close(&service);
 }
 
-IO_TEST(connection_close_is_honoured_and_nothing_behind_it_is_answered)
+ANY_TEST(connection_close_is_honoured_and_nothing_behind_it_is_answered)
 {
     struct service service;
     struct client client;
@@ -232,7 +232,7 @@ IO_TEST(connection_close_is_honoured_and_nothing_behind_it_is_answered)
 }
 
 /* A close with unread bytes would be a reset, which takes the answer away from the client. */
-IO_TEST(the_last_answer_arrives_however_much_comes_behind_its_request)
+ANY_TEST(the_last_answer_arrives_however_much_comes_behind_its_request)
 {
     enum { SIZE = 4 * 1024 * 1024 };
     struct service service;
@@ -250,7 +250,7 @@ IO_TEST(the_last_answer_arrives_however_much_comes_behind_its_request)
     service_close(&service);
 }
 
-IO_TEST(a_client_of_http_1_0_is_closed_unless_it_asks_to_be_kept)
+ANY_TEST(a_client_of_http_1_0_is_closed_unless_it_asks_to_be_kept)
 {
     struct service service;
     struct client client;
@@ -265,7 +265,7 @@ IO_TEST(a_client_of_http_1_0_is_closed_unless_it_asks_to_be_kept)
     service_close(&service);
 }
 
-IO_TEST(a_connection_ends_after_its_last_request)
+ANY_TEST(a_connection_ends_after_its_last_request)
 {
     struct service service;
     struct client client;
@@ -284,7 +284,7 @@ IO_TEST(a_connection_ends_after_its_last_request)
     service_close(&service);
 }
 
-IO_TEST(a_connection_beyond_its_age_ends_with_an_answer)
+ANY_TEST(a_connection_beyond_its_age_ends_with_an_answer)
 {
     struct service service;
     struct client client;
@@ -301,7 +301,7 @@ IO_TEST(a_connection_beyond_its_age_ends_with_an_answer)
     service_close(&service);
 }
 
-IO_TEST(clients_that_go_at_any_moment_leave_nothing_behind)
+ANY_TEST(clients_that_go_at_any_moment_leave_nothing_behind)
 {
     struct service service;
     REQUIRE(service_open(&service, routes, NULL));

@@ -72,7 +72,7 @@ static size_t conn_count(const struct service *service)
     return stats.conn_count;
 }
 
-IO_TEST(a_retiring_server_still_accepts_and_says_close)
+ANY_TEST(a_retiring_server_still_accepts_and_says_close)
 {
     struct service service;
     struct client client;
@@ -87,7 +87,7 @@ IO_TEST(a_retiring_server_still_accepts_and_says_close)
     service_close(&service);
 }
 
-IO_TEST(a_drain_lets_a_hundred_requests_end_and_a_silent_connection_does_not_hold_it)
+ANY_TEST(a_drain_lets_a_hundred_requests_end_and_a_silent_connection_does_not_hold_it)
 {
     enum { COUNT = 100 };
     static struct client clients[COUNT];
@@ -123,7 +123,7 @@ IO_TEST(a_drain_lets_a_hundred_requests_end_and_a_silent_connection_does_not_hol
     service_close(&service);
 }
 
-IO_TEST(a_drain_closes_idle_connections_and_serves_a_request_that_was_under_way) /* W2, case 290 */
+ANY_TEST(a_drain_closes_idle_connections_and_serves_a_request_that_was_under_way) /* W2, case 290 */
 {
     struct service service;
     struct client idle, busy;
@@ -148,7 +148,7 @@ IO_TEST(a_drain_closes_idle_connections_and_serves_a_request_that_was_under_way)
 }
 
 /* One that has been silent for long has no request under way: it does not wait for the grace. */
-IO_TEST(a_drain_closes_connections_that_have_been_silent_for_long_at_once) /* W2, case 290 */
+ANY_TEST(a_drain_closes_connections_that_have_been_silent_for_long_at_once) /* W2, case 290 */
 {
     struct service service;
     struct client silent, recent;
@@ -172,7 +172,7 @@ IO_TEST(a_drain_closes_connections_that_have_been_silent_for_long_at_once) /* W2
     service_close(&service);
 }
 
-IO_TEST(a_head_that_had_begun_is_still_served_after_a_drain)
+ANY_TEST(a_head_that_had_begun_is_still_served_after_a_drain)
 {
     struct service service;
     struct client client;
@@ -188,7 +188,7 @@ IO_TEST(a_head_that_had_begun_is_still_served_after_a_drain)
     service_close(&service);
 }
 
-IO_TEST(a_close_cancels_what_is_left_and_tells_the_clients)
+ANY_TEST(a_close_cancels_what_is_left_and_tells_the_clients)
 {
     struct service service;
     struct client waiting, streaming;
@@ -223,7 +223,7 @@ static int close_from_elsewhere(void *arg)
     return 0;
 }
 
-IO_TEST(only_the_task_that_opened_a_server_closes_it)
+ANY_TEST(only_the_task_that_opened_a_server_closes_it)
 {
     struct service service;
     REQUIRE(service_open(&service, routes, NULL));
@@ -237,7 +237,7 @@ IO_TEST(only_the_task_that_opened_a_server_closes_it)
     service_close(&service);
 }
 
-IO_TEST(a_server_is_cancelled_with_the_scope_it_was_opened_in)
+ANY_TEST(a_server_is_cancelled_with_the_scope_it_was_opened_in)
 {
     struct service service;
     struct client client = {0};
@@ -269,7 +269,7 @@ static int wait_until_idle(void *arg)
     return 0;
 }
 
-IO_TEST(who_waits_for_a_server_to_be_idle_may_see_it_closed)
+ANY_TEST(who_waits_for_a_server_to_be_idle_may_see_it_closed)
 {
     struct service service;
     struct client client;
@@ -303,7 +303,7 @@ IO_TEST(who_waits_for_a_server_to_be_idle_may_see_it_closed)
 }
 
 /* The task that accepts has not begun: it must not look at a listener that is gone. */
-IO_TEST(a_listener_may_be_closed_before_its_accepting_has_begun)
+ANY_TEST(a_listener_may_be_closed_before_its_accepting_has_begun)
 {
     struct service service;
     REQUIRE(service_open(&service, routes, NULL));
@@ -314,7 +314,7 @@ IO_TEST(a_listener_may_be_closed_before_its_accepting_has_begun)
     service_close(&service);
 }
 
-IO_TEST(a_listener_that_is_closed_ends_its_accepting_and_nothing_else)
+ANY_TEST(a_listener_that_is_closed_ends_its_accepting_and_nothing_else)
 {
     struct service service;
     struct client client;

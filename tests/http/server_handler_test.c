@@ -134,7 +134,7 @@ static const weir_route typed_routes[] = {
     "POST /process HTTP/1.1\r\n" HOST type "Content-Length: " size "\r\n\r\n" body
 #define JSON "Content-Type: application/json\r\n"
 
-IO_TEST(a_typed_handler_gets_a_struct_and_answers_with_one)
+ANY_TEST(a_typed_handler_gets_a_struct_and_answers_with_one)
 {
     struct service service;
     struct client client;
@@ -161,7 +161,7 @@ IO_TEST(a_typed_handler_gets_a_struct_and_answers_with_one)
     service_close(&service);
 }
 
-IO_TEST(a_body_that_does_not_fit_is_422_with_every_error)
+ANY_TEST(a_body_that_does_not_fit_is_422_with_every_error)
 {
     struct service service;
     struct client client;
@@ -186,7 +186,7 @@ IO_TEST(a_body_that_does_not_fit_is_422_with_every_error)
     service_close(&service);
 }
 
-IO_TEST(a_body_that_is_not_json_is_400_and_one_that_does_not_say_so_is_415)
+ANY_TEST(a_body_that_is_not_json_is_400_and_one_that_does_not_say_so_is_415)
 {
     struct service service;
     struct client client;
@@ -206,7 +206,7 @@ IO_TEST(a_body_that_is_not_json_is_400_and_one_that_does_not_say_so_is_415)
     service_close(&service);
 }
 
-IO_TEST(query_and_path_are_read_into_structs_and_their_errors_come_together)
+ANY_TEST(query_and_path_are_read_into_structs_and_their_errors_come_together)
 {
     struct service service;
     struct client client;
@@ -224,7 +224,7 @@ IO_TEST(query_and_path_are_read_into_structs_and_their_errors_come_together)
     service_close(&service);
 }
 
-IO_TEST(a_failure_is_told_to_the_hook_and_not_to_the_client)
+ANY_TEST(a_failure_is_told_to_the_hook_and_not_to_the_client)
 {
     struct service service;
     struct client client;
@@ -246,7 +246,7 @@ IO_TEST(a_failure_is_told_to_the_hook_and_not_to_the_client)
     service_close(&service);
 }
 
-IO_TEST(a_problem_is_an_answer_and_not_a_failure)
+ANY_TEST(a_problem_is_an_answer_and_not_a_failure)
 {
     struct service service;
     struct client client;
@@ -261,7 +261,7 @@ IO_TEST(a_problem_is_an_answer_and_not_a_failure)
     service_close(&service);
 }
 
-IO_TEST(an_answer_that_json_cannot_say_is_the_handlers_failure)
+ANY_TEST(an_answer_that_json_cannot_say_is_the_handlers_failure)
 {
     struct service service;
     struct client client;
@@ -479,7 +479,7 @@ static bool open_raw(struct service *service, struct client *client)
     return service_open(service, raw_routes, &options) && client_open(client, service);
 }
 
-IO_TEST(a_handler_that_says_nothing_is_500_unless_its_route_has_a_status)
+ANY_TEST(a_handler_that_says_nothing_is_500_unless_its_route_has_a_status)
 {
     struct service service;
     struct client client;
@@ -493,7 +493,7 @@ IO_TEST(a_handler_that_says_nothing_is_500_unless_its_route_has_a_status)
     service_close(&service);
 }
 
-IO_TEST(an_answer_before_a_failure_is_taken_back)
+ANY_TEST(an_answer_before_a_failure_is_taken_back)
 {
     struct service service;
     struct client client;
@@ -511,7 +511,7 @@ IO_TEST(an_answer_before_a_failure_is_taken_back)
     service_close(&service);
 }
 
-IO_TEST(a_second_answer_is_refused_to_the_handler)
+ANY_TEST(a_second_answer_is_refused_to_the_handler)
 {
     struct service service;
     struct client client;
@@ -521,7 +521,7 @@ IO_TEST(a_second_answer_is_refused_to_the_handler)
     service_close(&service);
 }
 
-IO_TEST(no_field_or_type_that_a_handler_gives_can_split_the_answer)
+ANY_TEST(no_field_or_type_that_a_handler_gives_can_split_the_answer)
 {
     struct service service;
     struct client client;
@@ -536,7 +536,7 @@ IO_TEST(no_field_or_type_that_a_handler_gives_can_split_the_answer)
     service_close(&service);
 }
 
-IO_TEST(a_handler_may_ask_everything_about_its_request)
+ANY_TEST(a_handler_may_ask_everything_about_its_request)
 {
     struct service service;
     struct client client;
@@ -552,7 +552,7 @@ IO_TEST(a_handler_may_ask_everything_about_its_request)
     service_close(&service);
 }
 
-IO_TEST(a_large_answer_arrives_whole_copied_or_kept)
+ANY_TEST(a_large_answer_arrives_whole_copied_or_kept)
 {
     struct service service;
     struct client client;
@@ -577,7 +577,7 @@ IO_TEST(a_large_answer_arrives_whole_copied_or_kept)
     service_close(&service);
 }
 
-IO_TEST(a_full_disk_is_507)
+ANY_TEST(a_full_disk_is_507)
 {
     struct service service;
     struct client client;
@@ -590,7 +590,7 @@ IO_TEST(a_full_disk_is_507)
     service_close(&service);
 }
 
-IO_TEST(a_request_cannot_take_more_memory_than_its_limit)
+ANY_TEST(a_request_cannot_take_more_memory_than_its_limit)
 {
     struct service service;
     struct client client;
@@ -650,7 +650,7 @@ static bool open_part(struct service *service, struct client *client)
     return service_open(service, part_routes, &hearing) && client_open(client, service);
 }
 
-IO_TEST(a_limit_ends_one_handler_in_good_order_and_no_other) /* C7, G2, case 279 */
+ANY_TEST(a_limit_ends_one_handler_in_good_order_and_no_other) /* C7, G2, case 279 */
 {
     struct service service;
     struct client client, other;
@@ -669,7 +669,7 @@ IO_TEST(a_limit_ends_one_handler_in_good_order_and_no_other) /* C7, G2, case 279
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-IO_TEST(a_handler_beyond_its_time_is_503_and_the_connection_stays)
+ANY_TEST(a_handler_beyond_its_time_is_503_and_the_connection_stays)
 {
     struct service service;
     struct client client;
@@ -683,7 +683,7 @@ IO_TEST(a_handler_beyond_its_time_is_503_and_the_connection_stays)
     service_close(&service);
 }
 
-IO_TEST(what_a_handler_deferred_runs_with_its_request) /* L1, case 279 */
+ANY_TEST(what_a_handler_deferred_runs_with_its_request) /* L1, case 279 */
 {
     struct service service;
     struct client client;
@@ -698,7 +698,7 @@ IO_TEST(what_a_handler_deferred_runs_with_its_request) /* L1, case 279 */
     service_close(&service);
 }
 
-IO_TEST(an_answer_given_after_the_time_is_still_an_answer)
+ANY_TEST(an_answer_given_after_the_time_is_still_an_answer)
 {
     struct service service;
     struct client client;
@@ -708,7 +708,7 @@ IO_TEST(an_answer_given_after_the_time_is_still_an_answer)
     service_close(&service);
 }
 
-IO_TEST(a_timeout_of_the_handlers_own_is_504)
+ANY_TEST(a_timeout_of_the_handlers_own_is_504)
 {
     struct service service;
     struct client client;
@@ -719,7 +719,7 @@ IO_TEST(a_timeout_of_the_handlers_own_is_504)
     service_close(&service);
 }
 
-IO_TEST(a_handler_may_open_groups)
+ANY_TEST(a_handler_may_open_groups)
 {
     struct service service;
     struct client client;
@@ -746,7 +746,7 @@ static void wait_for_access(int count)
     EXPECT_EQ(count, heard.access_count);
 }
 
-IO_TEST(a_handler_is_cancelled_when_its_client_is_reset)
+ANY_TEST(a_handler_is_cancelled_when_its_client_is_reset)
 {
     struct service service;
     struct client client;
@@ -762,7 +762,7 @@ IO_TEST(a_handler_is_cancelled_when_its_client_is_reset)
     service_close(&service);
 }
 
-IO_TEST(a_handler_goes_on_when_its_client_leaves_and_may_know_it) /* case 280 */
+ANY_TEST(a_handler_goes_on_when_its_client_leaves_and_may_know_it) /* case 280 */
 {
     struct service service;
     struct client client;
@@ -779,7 +779,7 @@ IO_TEST(a_handler_goes_on_when_its_client_leaves_and_may_know_it) /* case 280 */
     service_close(&service);
 }
 
-IO_TEST(where_the_route_says_so_a_client_that_leaves_cancels_its_handler) /* C6, H2, case 281 */
+ANY_TEST(where_the_route_says_so_a_client_that_leaves_cancels_its_handler) /* C6, H2, case 281 */
 {
     struct service service;
     struct client client;
@@ -795,7 +795,7 @@ IO_TEST(where_the_route_says_so_a_client_that_leaves_cancels_its_handler) /* C6,
     service_close(&service);
 }
 
-IO_TEST(a_route_may_count_the_end_of_input_as_the_end_of_its_client)
+ANY_TEST(a_route_may_count_the_end_of_input_as_the_end_of_its_client)
 {
     struct service service;
     struct client client;
@@ -811,7 +811,7 @@ IO_TEST(a_route_may_count_the_end_of_input_as_the_end_of_its_client)
 
 /* --- limit of requests in flight -------------------------------------------------------------- */
 
-IO_TEST(more_requests_than_may_be_in_flight_are_503_and_probes_are_not)
+ANY_TEST(more_requests_than_may_be_in_flight_are_503_and_probes_are_not)
 {
     struct service service;
     struct client waiting, other;
@@ -888,7 +888,7 @@ static const weir_route filtered_routes[] = {
     {0},
 };
 
-IO_TEST(a_filter_that_opens_a_group_passes_the_handlers_code_on) /* G5, case 288 */
+ANY_TEST(a_filter_that_opens_a_group_passes_the_handlers_code_on) /* G5, case 288 */
 {
     struct service service;
     struct client client;
@@ -901,7 +901,7 @@ IO_TEST(a_filter_that_opens_a_group_passes_the_handlers_code_on) /* G5, case 288
     service_close(&service);
 }
 
-IO_TEST(filters_run_around_handlers_and_see_their_codes)
+ANY_TEST(filters_run_around_handlers_and_see_their_codes)
 {
     struct service service;
     struct client client;

@@ -97,7 +97,7 @@ static void close_both(struct service *service, struct client *client)
     service_close(service);
 }
 
-IO_TEST(a_client_that_never_says_a_word_is_closed)
+ANY_TEST(a_client_that_never_says_a_word_is_closed)
 {
     struct service service;
     struct client client;
@@ -110,7 +110,7 @@ IO_TEST(a_client_that_never_says_a_word_is_closed)
 }
 
 /* The time runs from the first byte of the head, not from the last one. */
-IO_TEST(a_head_that_drips_is_408)
+ANY_TEST(a_head_that_drips_is_408)
 {
     struct service service;
     struct client client;
@@ -134,7 +134,7 @@ IO_TEST(a_head_that_drips_is_408)
     close_both(&service, &client);
 }
 
-IO_TEST(a_connection_that_stays_idle_is_closed)
+ANY_TEST(a_connection_that_stays_idle_is_closed)
 {
     struct service service;
     struct client client;
@@ -145,7 +145,7 @@ IO_TEST(a_connection_that_stays_idle_is_closed)
     close_both(&service, &client);
 }
 
-IO_TEST(a_connection_that_is_used_is_not_closed_as_idle)
+ANY_TEST(a_connection_that_is_used_is_not_closed_as_idle)
 {
     struct service service;
     struct client client;
@@ -160,7 +160,7 @@ IO_TEST(a_connection_that_is_used_is_not_closed_as_idle)
     close_both(&service, &client);
 }
 
-IO_TEST(a_body_that_stops_coming_is_408)
+ANY_TEST(a_body_that_stops_coming_is_408)
 {
     struct service service;
     struct client client;
@@ -181,7 +181,7 @@ IO_TEST(a_body_that_stops_coming_is_408)
 }
 
 /* Never idle, and never done: what nginx and HAProxy let live. */
-IO_TEST(a_body_that_drips_below_the_least_rate_is_408)
+ANY_TEST(a_body_that_drips_below_the_least_rate_is_408)
 {
     struct service service;
     struct client client;
@@ -200,7 +200,7 @@ IO_TEST(a_body_that_drips_below_the_least_rate_is_408)
     close_both(&service, &client);
 }
 
-IO_TEST(a_body_at_the_least_rate_is_served_however_long_it_takes)
+ANY_TEST(a_body_at_the_least_rate_is_served_however_long_it_takes)
 {
     struct service service;
     struct client client;
@@ -220,7 +220,7 @@ IO_TEST(a_body_at_the_least_rate_is_served_however_long_it_takes)
     close_both(&service, &client);
 }
 
-IO_TEST(beyond_the_limit_of_connections_the_longest_idle_one_makes_room)
+ANY_TEST(beyond_the_limit_of_connections_the_longest_idle_one_makes_room)
 {
     struct service service;
     struct client clients[4];
@@ -244,7 +244,7 @@ IO_TEST(beyond_the_limit_of_connections_the_longest_idle_one_makes_room)
     service_close(&service);
 }
 
-IO_TEST(with_all_connections_busy_a_new_one_waits_and_is_served_afterwards)
+ANY_TEST(with_all_connections_busy_a_new_one_waits_and_is_served_afterwards)
 {
     struct service service;
     struct client busy, waiting;
@@ -261,7 +261,7 @@ IO_TEST(with_all_connections_busy_a_new_one_waits_and_is_served_afterwards)
     service_close(&service);
 }
 
-IO_TEST(many_slow_clients_do_not_hold_up_a_good_one)
+ANY_TEST(many_slow_clients_do_not_hold_up_a_good_one)
 {
     enum { COUNT = 200 };
     static struct client slow[COUNT];
@@ -289,7 +289,7 @@ IO_TEST(many_slow_clients_do_not_hold_up_a_good_one)
 
 /* --- connections of one address --------------------------------------------------------------- */
 
-IO_TEST(beyond_the_limit_of_its_address_a_newcomer_is_closed_and_nobody_else)
+ANY_TEST(beyond_the_limit_of_its_address_a_newcomer_is_closed_and_nobody_else)
 {
     struct service service;
     struct client first, second, third;

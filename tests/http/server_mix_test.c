@@ -294,13 +294,13 @@ static void run_mix(uint64_t seed, const weir_http_server_options *options)
     service_close(&service);
 }
 
-IO_TEST(random_clients_get_the_answers_to_what_they_asked)
+ANY_TEST(random_clients_get_the_answers_to_what_they_asked)
 {
     for (uint64_t seed = 1; seed <= 12; seed++)
         run_mix(seed, NULL);
 }
 
-IO_TEST(random_clients_get_their_answers_with_small_buffers_as_well)
+ANY_TEST(random_clients_get_their_answers_with_small_buffers_as_well)
 {
     weir_http_server_options options = {.limits.pipeline_bytes_max = 512};
     for (uint64_t seed = 101; seed <= 106; seed++)

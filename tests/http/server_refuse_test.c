@@ -108,7 +108,7 @@ static const struct refused refused_heads[] = {
     {400, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"},
 };
 
-IO_TEST(a_head_in_doubt_is_refused_and_what_it_hides_is_never_answered)
+ANY_TEST(a_head_in_doubt_is_refused_and_what_it_hides_is_never_answered)
 {
     struct service service;
     REQUIRE(service_open(&service, routes, NULL));
@@ -131,7 +131,7 @@ IO_TEST(a_head_in_doubt_is_refused_and_what_it_hides_is_never_answered)
     service_close(&service);
 }
 
-IO_TEST(a_nul_in_a_head_is_refused)
+ANY_TEST(a_nul_in_a_head_is_refused)
 {
     struct service service;
     struct client client;
@@ -145,7 +145,7 @@ IO_TEST(a_nul_in_a_head_is_refused)
     service_close(&service);
 }
 
-IO_TEST(names_that_look_like_framing_are_plain_fields)
+ANY_TEST(names_that_look_like_framing_are_plain_fields)
 {
     struct service service;
     struct client client;
@@ -186,7 +186,7 @@ static const struct refused refused_chunks[] = {
     {400, "\r\n0\r\n\r\n"},
 };
 
-IO_TEST(a_chunked_body_in_doubt_is_refused_and_what_it_hides_is_never_answered)
+ANY_TEST(a_chunked_body_in_doubt_is_refused_and_what_it_hides_is_never_answered)
 {
     struct service service;
     REQUIRE(service_open(&service, routes, NULL));
@@ -209,7 +209,7 @@ IO_TEST(a_chunked_body_in_doubt_is_refused_and_what_it_hides_is_never_answered)
     service_close(&service);
 }
 
-IO_TEST(a_body_cut_short_never_reaches_its_handler)
+ANY_TEST(a_body_cut_short_never_reaches_its_handler)
 {
     static const char *const bodies[] = {
         "Content-Length: 6\r\n\r\nhello",
@@ -236,7 +236,7 @@ IO_TEST(a_body_cut_short_never_reaches_its_handler)
 
 /* --- routes, methods, targets ----------------------------------------------------------------- */
 
-IO_TEST(an_unknown_path_is_404_and_the_connection_stays)
+ANY_TEST(an_unknown_path_is_404_and_the_connection_stays)
 {
     struct service service;
     struct client client;
@@ -253,7 +253,7 @@ IO_TEST(an_unknown_path_is_404_and_the_connection_stays)
     service_close(&service);
 }
 
-IO_TEST(a_body_to_an_unknown_path_is_skipped)
+ANY_TEST(a_body_to_an_unknown_path_is_skipped)
 {
     struct service service;
     struct client client;
@@ -272,7 +272,7 @@ IO_TEST(a_body_to_an_unknown_path_is_skipped)
     service_close(&service);
 }
 
-IO_TEST(a_method_that_a_path_does_not_take_is_405_with_allow)
+ANY_TEST(a_method_that_a_path_does_not_take_is_405_with_allow)
 {
     struct service service;
     struct client client;
@@ -293,7 +293,7 @@ IO_TEST(a_method_that_a_path_does_not_take_is_405_with_allow)
     service_close(&service);
 }
 
-IO_TEST(options_and_head_are_answered_from_the_routes)
+ANY_TEST(options_and_head_are_answered_from_the_routes)
 {
     struct service service;
     struct client client;
@@ -313,7 +313,7 @@ IO_TEST(options_and_head_are_answered_from_the_routes)
     service_close(&service);
 }
 
-IO_TEST(an_absolute_target_is_served)
+ANY_TEST(an_absolute_target_is_served)
 {
     struct service service;
     struct client client;
@@ -326,7 +326,7 @@ IO_TEST(an_absolute_target_is_served)
     service_close(&service);
 }
 
-IO_TEST(percent_encoding_that_is_broken_or_hides_a_nul_is_400)
+ANY_TEST(percent_encoding_that_is_broken_or_hides_a_nul_is_400)
 {
     static const char *const paths[] = {"/put/%00", "/put/%zz", "/put/%4", "/put/%c0%af",
                                         "/?x=%00",  "/?x=%",    "/?%gg=1"};
@@ -354,7 +354,7 @@ static char *filled(size_t size)
     return text;
 }
 
-IO_TEST(a_first_line_is_taken_up_to_its_limit_and_414_beyond_it)
+ANY_TEST(a_first_line_is_taken_up_to_its_limit_and_414_beyond_it)
 {
     struct service service;
     struct client client;
@@ -376,7 +376,7 @@ IO_TEST(a_first_line_is_taken_up_to_its_limit_and_414_beyond_it)
     service_close(&service);
 }
 
-IO_TEST(fields_are_taken_up_to_their_limits_and_431_beyond_them)
+ANY_TEST(fields_are_taken_up_to_their_limits_and_431_beyond_them)
 {
     struct service service;
     struct client client;
@@ -410,7 +410,7 @@ IO_TEST(fields_are_taken_up_to_their_limits_and_431_beyond_them)
 }
 
 /* The client sends on and on: it must be able to read why it is refused. */
-IO_TEST(an_endless_head_is_refused_and_the_refusal_arrives)
+ANY_TEST(an_endless_head_is_refused_and_the_refusal_arrives)
 {
     struct service service;
     struct client client;
@@ -425,7 +425,7 @@ IO_TEST(an_endless_head_is_refused_and_the_refusal_arrives)
     service_close(&service);
 }
 
-IO_TEST(a_body_is_taken_up_to_its_limit_and_413_beyond_it)
+ANY_TEST(a_body_is_taken_up_to_its_limit_and_413_beyond_it)
 {
     struct service service;
     struct client client;
@@ -453,7 +453,7 @@ IO_TEST(a_body_is_taken_up_to_its_limit_and_413_beyond_it)
     service_close(&service);
 }
 
-IO_TEST(an_announced_giant_is_refused_before_it_is_read_and_the_refusal_arrives)
+ANY_TEST(an_announced_giant_is_refused_before_it_is_read_and_the_refusal_arrives)
 {
     struct service service;
     struct client client;
@@ -471,7 +471,7 @@ IO_TEST(an_announced_giant_is_refused_before_it_is_read_and_the_refusal_arrives)
     service_close(&service);
 }
 
-IO_TEST(more_query_parameters_than_the_limit_are_400)
+ANY_TEST(more_query_parameters_than_the_limit_are_400)
 {
     struct service service;
     struct client client;
@@ -487,7 +487,7 @@ IO_TEST(more_query_parameters_than_the_limit_are_400)
 
 /* --- expectations and upgrades ---------------------------------------------------------------- */
 
-IO_TEST(a_body_that_is_wanted_is_asked_for)
+ANY_TEST(a_body_that_is_wanted_is_asked_for)
 {
     struct service service;
     struct client client;
@@ -505,7 +505,7 @@ IO_TEST(a_body_that_is_wanted_is_asked_for)
     service_close(&service);
 }
 
-IO_TEST(a_body_that_has_begun_to_come_is_not_asked_for)
+ANY_TEST(a_body_that_has_begun_to_come_is_not_asked_for)
 {
     static const char *const heads[] = {
         "POST / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 10\r\n\r\nhello",
@@ -526,7 +526,7 @@ IO_TEST(a_body_that_has_begun_to_come_is_not_asked_for)
     service_close(&service);
 }
 
-IO_TEST(a_body_that_is_not_wanted_is_not_asked_for_and_the_connection_ends)
+ANY_TEST(a_body_that_is_not_wanted_is_not_asked_for_and_the_connection_ends)
 {
     static const char *const heads[] = {
         "POST /nothing HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
@@ -548,7 +548,7 @@ IO_TEST(a_body_that_is_not_wanted_is_not_asked_for_and_the_connection_ends)
     service_close(&service);
 }
 
-IO_TEST(an_upgrade_that_nobody_knows_is_ignored_and_loses_no_request)
+ANY_TEST(an_upgrade_that_nobody_knows_is_ignored_and_loses_no_request)
 {
     struct service service;
     struct client client;

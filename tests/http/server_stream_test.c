@@ -305,7 +305,7 @@ static void wait_for_end(int count)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-IO_TEST(a_stream_of_small_pieces_arrives_whole)
+ANY_TEST(a_stream_of_small_pieces_arrives_whole)
 {
     struct service service;
     struct client client;
@@ -320,7 +320,7 @@ IO_TEST(a_stream_of_small_pieces_arrives_whole)
     close_both(&service, &client);
 }
 
-IO_TEST(a_stream_of_small_and_large_pieces_arrives_whole)
+ANY_TEST(a_stream_of_small_and_large_pieces_arrives_whole)
 {
     struct service service;
     struct client client;
@@ -346,7 +346,7 @@ IO_TEST(what_is_flushed_arrives_before_the_rest_is_written)
     close_both(&service, &client);
 }
 
-IO_TEST(a_stream_to_http_1_0_ends_with_its_connection)
+ANY_TEST(a_stream_to_http_1_0_ends_with_its_connection)
 {
     struct service service;
     struct client client;
@@ -359,7 +359,7 @@ IO_TEST(a_stream_to_http_1_0_ends_with_its_connection)
     close_both(&service, &client);
 }
 
-IO_TEST(a_head_request_to_a_stream_gets_its_head)
+ANY_TEST(a_head_request_to_a_stream_gets_its_head)
 {
     struct service service;
     struct client client;
@@ -374,7 +374,7 @@ IO_TEST(a_head_request_to_a_stream_gets_its_head)
     close_both(&service, &client);
 }
 
-IO_TEST(a_sized_stream_has_its_length)
+ANY_TEST(a_sized_stream_has_its_length)
 {
     struct service service;
     struct client client;
@@ -386,7 +386,7 @@ IO_TEST(a_sized_stream_has_its_length)
     close_both(&service, &client);
 }
 
-IO_TEST(a_stream_that_fails_is_cut_so_that_the_client_sees_it)
+ANY_TEST(a_stream_that_fails_is_cut_so_that_the_client_sees_it)
 {
     static const char *const requests[] = {GET("/less"), GET("/fail"),
                                            "GET /fail HTTP/1.0\r\n\r\n"};
@@ -405,7 +405,7 @@ IO_TEST(a_stream_that_fails_is_cut_so_that_the_client_sees_it)
     close_both(&service, &client);
 }
 
-IO_TEST(pieces_leave_while_the_handler_waits)
+ANY_TEST(pieces_leave_while_the_handler_waits)
 {
     struct service service;
     struct client client;
@@ -417,7 +417,7 @@ IO_TEST(pieces_leave_while_the_handler_waits)
     close_both(&service, &client);
 }
 
-IO_TEST(a_client_that_does_not_read_holds_up_its_own_handler_only)
+ANY_TEST(a_client_that_does_not_read_holds_up_its_own_handler_only)
 {
     struct service service;
     struct client slow, other;
@@ -438,7 +438,7 @@ IO_TEST(a_client_that_does_not_read_holds_up_its_own_handler_only)
     close_both(&service, &other);
 }
 
-IO_TEST(a_client_that_takes_nothing_for_too_long_is_reset)
+ANY_TEST(a_client_that_takes_nothing_for_too_long_is_reset)
 {
     struct service service;
     struct client client;
@@ -454,7 +454,7 @@ IO_TEST(a_client_that_takes_nothing_for_too_long_is_reset)
     close_both(&service, &client);
 }
 
-IO_TEST(a_client_that_does_not_take_a_whole_answer_is_reset)
+ANY_TEST(a_client_that_does_not_take_a_whole_answer_is_reset)
 {
     struct service service;
     struct client client;
@@ -473,7 +473,7 @@ IO_TEST(a_client_that_does_not_take_a_whole_answer_is_reset)
     close_both(&service, &client);
 }
 
-IO_TEST(nothing_follows_a_piece_that_was_cut_in_the_middle)
+ANY_TEST(nothing_follows_a_piece_that_was_cut_in_the_middle)
 {
     struct service service;
     struct client client;
@@ -484,7 +484,7 @@ IO_TEST(nothing_follows_a_piece_that_was_cut_in_the_middle)
     close_both(&service, &client);
 }
 
-IO_TEST(an_answer_is_taken_back_after_those_before_it_have_left)
+ANY_TEST(an_answer_is_taken_back_after_those_before_it_have_left)
 {
     struct service service;
     struct client client;
@@ -498,7 +498,7 @@ IO_TEST(an_answer_is_taken_back_after_those_before_it_have_left)
 
 /* --- bodies ----------------------------------------------------------------------------------- */
 
-IO_TEST(a_body_is_read_as_it_comes)
+ANY_TEST(a_body_is_read_as_it_comes)
 {
     struct service service;
     struct client client;
@@ -552,7 +552,7 @@ IO_TEST(a_streamed_body_cut_short_is_an_error_and_never_a_shorter_body)
     close_both(&service, &client);
 }
 
-IO_TEST(a_streamed_body_beyond_its_limit_is_413)
+ANY_TEST(a_streamed_body_beyond_its_limit_is_413)
 {
     struct service service;
     struct client client;
@@ -572,7 +572,7 @@ IO_TEST(a_streamed_body_beyond_its_limit_is_413)
     close_both(&service, &client);
 }
 
-IO_TEST(a_body_that_its_handler_does_not_read_is_skipped_up_to_a_limit)
+ANY_TEST(a_body_that_its_handler_does_not_read_is_skipped_up_to_a_limit)
 {
     struct service service;
     struct client client;
@@ -590,7 +590,7 @@ IO_TEST(a_body_that_its_handler_does_not_read_is_skipped_up_to_a_limit)
     close_both(&service, &client);
 }
 
-IO_TEST(a_request_hidden_in_a_body_that_is_not_read_is_never_answered)
+ANY_TEST(a_request_hidden_in_a_body_that_is_not_read_is_never_answered)
 {
     static const char *const bodies[] = {"5\r\nhelloXX" GET("/end"), "+5\r\nhello\r\n" GET("/end")};
     struct service service;
@@ -615,7 +615,7 @@ IO_TEST(a_request_hidden_in_a_body_that_is_not_read_is_never_answered)
     close_both(&service, &client);
 }
 
-IO_TEST(a_body_may_be_answered_while_it_is_read)
+ANY_TEST(a_body_may_be_answered_while_it_is_read)
 {
     struct service service;
     struct client client;
@@ -635,7 +635,7 @@ IO_TEST(a_body_may_be_answered_while_it_is_read)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-IO_TEST(events_are_written_as_the_standard_says)
+ANY_TEST(events_are_written_as_the_standard_says)
 {
     struct service service;
     struct client client;
@@ -653,7 +653,7 @@ IO_TEST(events_are_written_as_the_standard_says)
     close_both(&service, &client);
 }
 
-IO_TEST(many_events_arrive_in_order_and_whole)
+ANY_TEST(many_events_arrive_in_order_and_whole)
 {
     struct service service;
     struct client client;
@@ -673,7 +673,7 @@ IO_TEST(many_events_arrive_in_order_and_whole)
     close_both(&service, &client);
 }
 
-IO_TEST(a_silent_stream_of_events_has_a_heartbeat)
+ANY_TEST(a_silent_stream_of_events_has_a_heartbeat)
 {
     struct service service;
     struct client client;
@@ -693,7 +693,7 @@ IO_TEST(a_silent_stream_of_events_has_a_heartbeat)
     service_close(&service);
 }
 
-IO_TEST(a_stream_of_events_ends_when_its_client_goes)
+ANY_TEST(a_stream_of_events_ends_when_its_client_goes)
 {
     struct service service;
     struct client client;
@@ -713,7 +713,7 @@ IO_TEST(a_stream_of_events_ends_when_its_client_goes)
     close_both(&service, &client);
 }
 
-IO_TEST(a_stream_of_events_ends_well_when_the_server_retires)
+ANY_TEST(a_stream_of_events_ends_well_when_the_server_retires)
 {
     struct service service;
     struct client client, late;

@@ -53,7 +53,7 @@ static int write_and_finish(void *arg)
     return w->rc < 0 ? w->rc : weir_conn_finish(w->conn);
 }
 
-IO_TEST(a_mebibyte_comes_back_as_it_was_while_one_task_writes_and_another_reads)
+ANY_TEST(a_mebibyte_comes_back_as_it_was_while_one_task_writes_and_another_reads)
 {
     weir_listener *listener;
     weir_conn *conn;
@@ -520,7 +520,7 @@ IO_TEST(one_task_reads_and_one_writes_and_no_more)
 
 /* --- addresses, sockets of other kinds -------------------------------------------------------- */
 
-IO_TEST(both_ends_agree_on_their_addresses)
+ANY_TEST(both_ends_agree_on_their_addresses)
 {
     weir_listener *listener;
     weir_conn *client, *server;
@@ -538,7 +538,7 @@ IO_TEST(both_ends_agree_on_their_addresses)
     weir_listener_close(listener);
 }
 
-IO_TEST(unix_sockets_are_connections_like_others)
+ANY_TEST(unix_sockets_are_connections_like_others)
 {
     weir_listener *listener;
     weir_conn *client, *server;
@@ -574,7 +574,7 @@ static int echo_many(void *arg)
     return 0;
 }
 
-IO_TEST(a_thousand_connections_are_kept_apart)
+ANY_TEST(a_thousand_connections_are_kept_apart)
 {
     struct rlimit limit;
     REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);

@@ -21,7 +21,7 @@
 
 /* --- one address ------------------------------------------------------------------------------ */
 
-IO_TEST(a_refusal_names_the_place)
+ANY_TEST(a_refusal_names_the_place)
 {
     weir_address address = closed_port();
     weir_conn *conn = NULL;
@@ -73,7 +73,7 @@ IO_TEST(the_deadline_of_a_scope_around_a_connect_is_the_scopes)
     black_hole_close(&hole);
 }
 
-IO_TEST(a_cancelled_context_does_not_even_try)
+ANY_TEST(a_cancelled_context_does_not_even_try)
 {
     weir_address address;
     int listener = peer_listen("127.0.0.1:0", 1, &address);
@@ -213,7 +213,7 @@ IO_TEST(the_first_address_is_preferred_when_all_answer)
     close(second);
 }
 
-IO_TEST(when_every_address_fails_the_host_and_the_most_telling_one_are_named)
+ANY_TEST(when_every_address_fails_the_host_and_the_most_telling_one_are_named)
 {
     static const char *const names[] = {"127.0.0.1", "127.0.0.2", "127.0.0.3"};
     weir_address address = closed_port();
@@ -271,7 +271,7 @@ static bool enter_network_with_one_port(void)
     return up && set;
 }
 
-IO_TEST(a_connection_with_itself_is_a_refusal)
+ANY_TEST(a_connection_with_itself_is_a_refusal)
 {
     if (!enter_network_with_one_port()) {
         test_skip("a network namespace of its own is not permitted");
@@ -282,7 +282,7 @@ IO_TEST(a_connection_with_itself_is_a_refusal)
     EXPECT(conn == NULL);
 }
 
-IO_TEST(an_address_without_a_route_is_told_of_only_when_there_is_nothing_else_to_tell)
+ANY_TEST(an_address_without_a_route_is_told_of_only_when_there_is_nothing_else_to_tell)
 {
     static const char *const names[] = {"224.0.0.1", "127.0.0.1"}; // nobody connects to a group
     weir_address address = closed_port();
@@ -324,7 +324,7 @@ IO_TEST(when_every_address_is_silent_all_attempts_end_with_the_limit)
     black_hole_close(&second);
 }
 
-IO_TEST(a_name_that_does_not_exist_is_the_resolvers_message)
+ANY_TEST(a_name_that_does_not_exist_is_the_resolvers_message)
 {
     weir_conn *conn;
     EXPECT_RC(-ENXIO, weir_connect("nosuch.invalid", 80, NULL, &conn));

@@ -59,7 +59,7 @@ static void ping(const char *address)
     weir_datagram_close(server);
 }
 
-IO_TEST(a_datagram_comes_with_the_address_of_who_sent_it)
+ANY_TEST(a_datagram_comes_with_the_address_of_who_sent_it)
 {
     ping("127.0.0.1:0");
     ping("[::1]:0");
@@ -89,7 +89,7 @@ IO_TEST(an_ipv6_socket_takes_ipv4_unless_it_was_told_not_to)
     weir_datagram_close(both);
 }
 
-IO_TEST(borders_of_datagrams_are_kept_and_an_empty_one_is_one)
+ANY_TEST(borders_of_datagrams_are_kept_and_an_empty_one_is_one)
 {
     weir_datagram *server = open_at(NULL), *client = connect_with(server);
     static char big[65507], back[65536];
@@ -110,7 +110,7 @@ IO_TEST(borders_of_datagrams_are_kept_and_an_empty_one_is_one)
     weir_datagram_close(server);
 }
 
-IO_TEST(a_datagram_that_does_not_fit_is_told_and_its_beginning_is_there)
+ANY_TEST(a_datagram_that_does_not_fit_is_told_and_its_beginning_is_there)
 {
     weir_datagram *server = open_at(NULL), *client = connect_with(server);
     char buffer[4] = "";
@@ -180,7 +180,7 @@ static void many(const char *address, const char *client_address)
     weir_datagram_close(server);
 }
 
-IO_TEST(many_datagrams_go_and_come_in_order)
+ANY_TEST(many_datagrams_go_and_come_in_order)
 {
     char server[64], client[64];
     many("127.0.0.1:0", NULL);
@@ -228,7 +228,7 @@ IO_TEST(a_long_one_among_many_is_marked)
     weir_datagram_close(server);
 }
 
-IO_TEST(a_send_of_many_says_how_far_it_came) /* O6 */
+ANY_TEST(a_send_of_many_says_how_far_it_came) /* O6 */
 {
     weir_datagram *server = open_at(NULL), *client = connect_with(server);
     static char big[66000];
@@ -264,7 +264,7 @@ IO_TEST(a_closed_port_is_told_to_who_is_connected)
     weir_datagram_close(client);
 }
 
-IO_TEST(no_wait_for_a_datagram_is_endless_unless_somebody_wrote_so)
+ANY_TEST(no_wait_for_a_datagram_is_endless_unless_somebody_wrote_so)
 {
     weir_datagram *socket = open_at(NULL);
     EXPECT_EQ(10 * WEIR_SEC, socket->receive_ns);
@@ -288,7 +288,7 @@ IO_TEST(no_wait_for_a_datagram_is_endless_unless_somebody_wrote_so)
     weir_datagram_close(socket);
 }
 
-IO_TEST(a_cancelled_receive_takes_no_datagram) /* O1, O4 */
+ANY_TEST(a_cancelled_receive_takes_no_datagram) /* O1, O4 */
 {
     weir_datagram *server = open_at(NULL), *client = connect_with(server);
     char buffer[4];
@@ -333,7 +333,7 @@ static int receive_late(void *arg) // its socket is closed while it waits
     return 0;
 }
 
-IO_TEST(several_tasks_receive_and_each_datagram_goes_to_one)
+ANY_TEST(several_tasks_receive_and_each_datagram_goes_to_one)
 {
     weir_datagram *server = open_at(NULL), *client = connect_with(server);
     struct receiver receivers[5];
@@ -357,7 +357,7 @@ IO_TEST(several_tasks_receive_and_each_datagram_goes_to_one)
     weir_datagram_close(server);
 }
 
-IO_TEST(closing_a_socket_ends_the_waits_on_it) /* O8 */
+ANY_TEST(closing_a_socket_ends_the_waits_on_it) /* O8 */
 {
     weir_datagram *server = open_at(NULL);
     weir_address address = *weir_datagram_address(server);
@@ -483,7 +483,7 @@ IO_TEST(a_multicast_of_ipv6_reaches_all_who_joined)
 
 /* --- Unix ------------------------------------------------------------------------------------- */
 
-IO_TEST(a_unix_datagram_can_be_answered)
+ANY_TEST(a_unix_datagram_can_be_answered)
 {
     char text[64];
     snprintf(text, sizeof text, "unix:@weir-dgram-%d", (int)getpid());

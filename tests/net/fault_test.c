@@ -132,32 +132,32 @@ static void visit_once(void *arg)
         weir_ignore(weir_sleep(1 * WEIR_MS), "a fault may hit it too");
 }
 
-IO_TEST(memory_may_run_out_anywhere)
+ANY_TEST(memory_may_run_out_anywhere)
 {
     EXPECT(fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, visit_once, NULL) >= 3);
 }
 
-IO_TEST(memory_may_run_out_and_stay_out)
+ANY_TEST(memory_may_run_out_and_stay_out)
 {
     EXPECT(fault_loop_from(WEIR__FAULT_ALLOC, -ENOMEM, visit_once, NULL) >= 3);
 }
 
-IO_TEST(any_system_call_may_fail)
+ANY_TEST(any_system_call_may_fail)
 {
     EXPECT(fault_loop(WEIR__FAULT_SYSCALL, -EIO, visit_once, NULL) >= 10);
 }
 
-IO_TEST(any_system_call_may_be_short_of_something)
+ANY_TEST(any_system_call_may_be_short_of_something)
 {
     EXPECT(fault_loop(WEIR__FAULT_SYSCALL, -ENOBUFS, visit_once, NULL) >= 10);
 }
 
-IO_TEST(any_operation_may_fail)
+ANY_TEST(any_operation_may_fail)
 {
     EXPECT(fault_loop(WEIR__FAULT_RING, -ECONNRESET, visit_once, NULL) >= 5);
 }
 
-IO_TEST(any_operation_may_be_cancelled_by_an_accident_of_the_kernel)
+ANY_TEST(any_operation_may_be_cancelled_by_an_accident_of_the_kernel)
 {
     EXPECT(fault_loop(WEIR__FAULT_RING, -ECANCELED, visit_once, NULL) >= 5); // N1
 }
@@ -198,7 +198,7 @@ static void look_up_once(void *arg)
     }
 }
 
-IO_TEST(memory_may_run_out_anywhere_in_a_lookup)
+ANY_TEST(memory_may_run_out_anywhere_in_a_lookup)
 {
     weir__net_lookup = answer_always;
     EXPECT(fault_loop(WEIR__FAULT_ALLOC, -ENOMEM, look_up_once, NULL) >= 2);

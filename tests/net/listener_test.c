@@ -41,7 +41,7 @@ static int accept_one(void *arg)
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-IO_TEST(without_options_a_listener_is_on_a_free_port_of_this_machine_only)
+ANY_TEST(without_options_a_listener_is_on_a_free_port_of_this_machine_only)
 {
     weir_listener *listener = open_listener();
     char text[WEIR_ADDRESS_TEXT_BYTES];
@@ -51,7 +51,7 @@ IO_TEST(without_options_a_listener_is_on_a_free_port_of_this_machine_only)
     weir_listener_close(NULL);
 }
 
-IO_TEST(an_address_in_use_is_named)
+ANY_TEST(an_address_in_use_is_named)
 {
     weir_listener *listener = open_listener(), *other = NULL;
     char text[WEIR_ADDRESS_TEXT_BYTES], expected[200];
@@ -89,7 +89,7 @@ IO_TEST(what_cannot_be_listened_on_is_refused)
     EXPECT(listener == NULL);
 }
 
-IO_TEST(listeners_share_a_port_when_they_say_so)
+ANY_TEST(listeners_share_a_port_when_they_say_so)
 {
     weir_listener *first = NULL, *second = NULL;
     weir_listener_options options = {.reuse_port = true};
@@ -120,7 +120,7 @@ IO_TEST(a_listener_of_an_earlier_process_is_taken_over_with_those_who_wait)
     EXPECT(fcntl(fd, F_GETFD) < 0);
 }
 
-IO_TEST(an_ipv6_listener_takes_both_families_unless_told_otherwise)
+ANY_TEST(an_ipv6_listener_takes_both_families_unless_told_otherwise)
 {
     weir_listener *both, *one;
     REQUIRE_RC(0, weir_listener_open(&(weir_listener_options){.address = "[::]:0"}, &both));
@@ -205,7 +205,7 @@ IO_TEST(a_cancelled_accept_takes_no_connection)
     weir_listener_close(listener);
 }
 
-IO_TEST(closing_a_listener_ends_the_waits_on_it)
+ANY_TEST(closing_a_listener_ends_the_waits_on_it)
 {
     struct acceptor acceptors[3] = {0};
     weir_listener *listener = open_listener();
@@ -344,7 +344,7 @@ IO_TEST(connections_that_are_gone_again_are_counted_and_skipped)
     weir_listener_close(listener);
 }
 
-IO_TEST(what_does_not_pass_ends_the_accept_with_a_word)
+ANY_TEST(what_does_not_pass_ends_the_accept_with_a_word)
 {
     weir_listener *listener = open_listener();
     refuse_next_accept(-EIO);

@@ -552,6 +552,10 @@ int main(int argc, char **argv)
         } else if (test->kind == TEST_IO) {
             run_on(test, "uring", &totals);
             run_on(test, "epoll", &totals);
+        } else if (test->kind == TEST_ANY) {
+            run_on(test, "uring", &totals);
+            run_on(test, "epoll", &totals);
+            run_on(test, "sim", &totals);
         } else if (test->kind == TEST_TASK) {
             run_on(test, "sim", &totals);
         } else {

@@ -38,6 +38,7 @@ enum test_kind {
     TEST_PLAIN,
     TEST_TASK, /* in a task, simulated backend, virtual clock */
     TEST_IO,   /* in a task, on io_uring and on epoll */
+    TEST_ANY,  /* in a task, on io_uring, on epoll and on the simulated network */
 };
 
 struct test_case {
@@ -65,6 +66,7 @@ void test_register(struct test_case *test);
 #define TEST(name) TEST_DEFINE(name, TEST_PLAIN, NULL)
 #define TASK_TEST(name) TEST_DEFINE(name, TEST_TASK, test_run_in_task)
 #define IO_TEST(name) TEST_DEFINE(name, TEST_IO, test_run_in_task)
+#define ANY_TEST(name) TEST_DEFINE(name, TEST_ANY, test_run_in_task)
 
 /* Each returns whether it held. Safe from any thread, and from a child process of the test. */
 bool test_expect(bool held, const char *text, const char *file, int line);

@@ -259,3 +259,95 @@ TEST(who_believes_in_whole_messages_is_found)
     EXPECT_RC(-EPROTO, weir_test_run(with_a_mistake, NULL, &options));
     EXPECT_CONTAINS("once seed=", report.replay);
 }
+
+/* --- datagrams -------------------------------------------------------------------------------- */
+
+enum { PINGS = 200 };
+
+struct tally {
+    size_t got, twice, disordered;
+};
+
+static int count_pings(weir_datagram *socket, struct tally *tally)
+{
+    static bool seen[PINGS];
+    int highest = -1;
+    memset(seen, 0, sizeof seen);
+    for (;;) {
+        int number;
+        ssize_t got = weir_datagram_recv_from(socket, &number, sizeof number, NULL);
+        if (got < 0)
+            return got == -ETIMEDOUT ? 0 : (int)got;
+        WEIR_TEST_EXPECT(got == sizeof number && number >= 0 && number < PINGS);
+        tally->got++;
+        tally->twice += seen[number];
+        tally->disordered += number < highest;
+        seen[number] = true;
+        highest = number > highest ? number : highest;
+    }
+}
+
+static int send_pings(void *arg)
+{
+    struct tally *tally = arg;
+    *tally = (struct tally){0};
+    weir_datagram *from, *to;
+    int rc = weir_datagram_open(&(weir_datagram_options){.address = "10.0.0.2:53"}, &to);
+    if (rc < 0)
+        return rc;
+    rc = weir_datagram_connect(weir_datagram_address(to), NULL, &from);
+    for (int i = 0; i < PINGS && rc == 0; i++)
+        rc = weir_datagram_send_to(from, &i, sizeof i, NULL);
+    if (rc == 0)
+        rc = count_pings(to, tally);
+    weir_datagram_close(from);
+    weir_datagram_close(to);
+    return rc;
+}
+
+static struct tally ping_through(weir_test_network network)
+{
+    struct tally tally;
+    weir_test_options options = {.network = &network, .seed = 3, .report = &report};
+    EXPECT_RC(0, weir_test_run(send_pings, &tally, &options));
+    EXPECT_STR("", report.what);
+    return tally;
+}
+
+TEST(datagrams_are_lost_come_twice_and_overtake_each_other)
+{
+    struct tally tally = ping_through((weir_test_network){0});
+    EXPECT_EQ(PINGS, tally.got);
+    EXPECT_EQ(0, tally.twice + tally.disordered);
+    tally = ping_through((weir_test_network){.loss_per_million = 200000});
+    EXPECT(tally.got < PINGS && tally.got > PINGS / 2);
+    tally = ping_through((weir_test_network){.twice_per_million = 200000});
+    EXPECT(tally.twice > 0 && tally.got == PINGS + tally.twice);
+    tally = ping_through((weir_test_network){.jitter_ns = WEIR_SEC});
+    EXPECT(tally.disordered > PINGS / 4 && tally.got == PINGS);
+    tally = ping_through((weir_test_network){.window_bytes = 40});
+    EXPECT_EQ(10, tally.got); // nobody read meanwhile: the rest found no room
+}
+
+static int ask_nobody(void *arg)
+{
+    (void)arg;
+    weir_address nobody;
+    weir_datagram *socket;
+    char answer[16];
+    int rc = weir_address_parse("127.0.0.1:9", &nobody);
+    if (rc == 0)
+        rc = weir_datagram_connect(&nobody, NULL, &socket);
+    if (rc == 0)
+        rc = weir_datagram_send_to(socket, "hello", 5, NULL);
+    if (rc < 0)
+        return rc;
+    WEIR_TEST_EXPECT(weir_datagram_recv_from(socket, answer, sizeof answer, NULL) == -ECONNREFUSED);
+    weir_datagram_close(socket);
+    return 0;
+}
+
+TEST(a_datagram_to_nobody_is_refused_to_who_is_connected)
+{
+    expect_passes(ask_nobody, (weir_test_options){0});
+}
