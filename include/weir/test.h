@@ -44,7 +44,9 @@ enum weir_test_kind {
     WEIR_TEST_OPERATION = 16,  /* the n-th operation handed to the backend fails */
     WEIR_TEST_NO_THREAD = 32,  /* the n-th thread cannot be started */
     WEIR_TEST_ALL_FAULTS = 60, /* the last four */
-    WEIR_TEST_SHORT = 64,      /* the n-th transfer moves one byte only; nothing may fail of it */
+    /* Of these nothing may fail: */
+    WEIR_TEST_SHORT = 64,   /* the n-th transfer moves one byte only */
+    WEIR_TEST_LATER = 1024, /* the n-th operation begins some turns later: others overtake it */
     /* On the simulated network: */
     WEIR_TEST_LATE = 128,        /* the n-th packet takes up to two seconds longer */
     WEIR_TEST_RESET = 256,       /* the n-th packet breaks its connection */

@@ -69,6 +69,7 @@ enum weir__op_place {
     WEIR__OP_POSTPONED, /* uring: no free submission slot yet */
     WEIR__OP_WORKING,   /* with the kernel, or waiting for readiness */
     WEIR__OP_COMPLETED, /* has its result; `done` comes in the next turn */
+    WEIR__OP_HELD,      /* by a test, which begins it later: faulty.c */
 };
 
 struct weir__op {
@@ -91,6 +92,7 @@ struct weir__op {
     void *owner;               /* the submitter's */
     struct weir__list link;    /* the backend's: in one of its queues */
     enum weir__op_place place; /* the backend's */
+    unsigned turns_left;       /* HELD: until it begins */
 };
 
 enum { WEIR__RX_BUFFER_BYTES = 4096 };

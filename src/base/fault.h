@@ -20,6 +20,7 @@ enum weir__fault_point {
     WEIR__FAULT_RING,    /* an operation handed to a backend: completes with the code */
     /* Of these any code means yes. */
     WEIR__FAULT_SHORT,     /* a transfer moves less than it could */
+    WEIR__FAULT_LATER,     /* an operation begins some turns later */
     WEIR__FAULT_LATE,      /* a simulated packet takes longer */
     WEIR__FAULT_RESET,     /* a simulated packet breaks its connection */
     WEIR__FAULT_PARTITION, /* two simulated hosts hear nothing of each other for a while */

@@ -41,7 +41,6 @@ int weir__sys_close(int fd)
 ssize_t weir__sys_read(int fd, void *buffer, size_t size)
 {
     ssize_t rc = weir__sys_fault();
-    size = weir__sys_size(size);
     if (rc == 0)
         WEIR__SYS_CALL_ON_AGAIN(fd, rc, read(fd, buffer, size), read_virtual(fd, buffer, size, -1));
     return rc;
@@ -50,7 +49,6 @@ ssize_t weir__sys_read(int fd, void *buffer, size_t size)
 ssize_t weir__sys_write(int fd, const void *buffer, size_t size)
 {
     ssize_t rc = weir__sys_fault();
-    size = weir__sys_size(size);
     if (rc == 0)
         WEIR__SYS_CALL_ON_AGAIN(fd, rc, write(fd, buffer, size),
                                 write_virtual(fd, buffer, size, -1));

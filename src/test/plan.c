@@ -26,6 +26,7 @@ static const struct {
     [WEIR__TEST_SHORT] = {"short", "one byte only in transfer"},
     [WEIR__TEST_LATE] = {"slow", "a delay of packet"},
     [WEIR__TEST_RESET] = {"reset", "a reset at packet"},
+    [WEIR__TEST_LATER] = {"held", "a later begin of operation"},
     [WEIR__TEST_PARTITION] = {"cut", "hosts cut off at packet"},
 };
 

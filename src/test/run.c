@@ -13,6 +13,7 @@
 #include <weir/failure.h>
 #include <weir/log.h>
 
+#include "backend/faulty.h"
 #include "backend/sim.h"
 #include "backend/sim_disk.h"
 #include "base/clock.h"
@@ -262,10 +263,11 @@ static bool at_finding(struct weir__probe *probe, const struct weir__finding *fi
 static int decide(enum weir__fault_point point)
 {
     static const enum weir__test_kind kinds[] = {
-        [WEIR__FAULT_ALLOC] = WEIR__TEST_NO_MEMORY,  [WEIR__FAULT_SYSCALL] = WEIR__TEST_KERNEL,
-        [WEIR__FAULT_THREAD] = WEIR__TEST_NO_THREAD, [WEIR__FAULT_RING] = WEIR__TEST_OPERATION,
-        [WEIR__FAULT_SHORT] = WEIR__TEST_SHORT,      [WEIR__FAULT_LATE] = WEIR__TEST_LATE,
-        [WEIR__FAULT_RESET] = WEIR__TEST_RESET,      [WEIR__FAULT_PARTITION] = WEIR__TEST_PARTITION,
+        [WEIR__FAULT_ALLOC] = WEIR__TEST_NO_MEMORY,     [WEIR__FAULT_SYSCALL] = WEIR__TEST_KERNEL,
+        [WEIR__FAULT_THREAD] = WEIR__TEST_NO_THREAD,    [WEIR__FAULT_RING] = WEIR__TEST_OPERATION,
+        [WEIR__FAULT_SHORT] = WEIR__TEST_SHORT,         [WEIR__FAULT_LATE] = WEIR__TEST_LATE,
+        [WEIR__FAULT_LATER] = WEIR__TEST_LATER,         [WEIR__FAULT_RESET] = WEIR__TEST_RESET,
+        [WEIR__FAULT_PARTITION] = WEIR__TEST_PARTITION,
     };
     struct weir__round *round = __atomic_load_n(&playing, __ATOMIC_ACQUIRE);
     if (round == NULL || !weir__test_strikes(round, kinds[point]))
@@ -282,6 +284,16 @@ static int decide(enum weir__fault_point point)
 
 /* --- the main task ---------------------------------------------------------------------------- */
 
+/* Whether its plan has faults of this kind. */
+static bool meets(const struct weir__round *round, enum weir__test_kind kind)
+{
+    const struct weir__test_plan *plan = &round->plan;
+    bool listed = plan->drawn && (plan->kinds & (1u << kind)) != 0;
+    for (size_t i = 0; i < plan->count; i++)
+        listed = listed || plan->strikes[i].kind == kind;
+    return listed;
+}
+
 static void begin(struct weir__round *round)
 {
     int64_t finish_ns = round->test->options->finish_ns;
@@ -297,6 +309,8 @@ static void begin(struct weir__round *round)
         weir__core_alarm_set(
             round->loop, &round->alarm,
             weir__base_add_ns(weir_now(), finish_ns > 0 ? finish_ns : 10 * WEIR_SEC));
+    if (meets(round, WEIR__TEST_SHORT) || meets(round, WEIR__TEST_LATER))
+        weir__faulty_install(round->loop->backend);
     round->running = true;
     __atomic_store_n(&playing, round, __ATOMIC_RELEASE);
     weir__base_fault_arm_with(decide);

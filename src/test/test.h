@@ -30,6 +30,7 @@ enum weir__test_kind {
     WEIR__TEST_LATE,
     WEIR__TEST_RESET,
     WEIR__TEST_PARTITION,
+    WEIR__TEST_LATER,
     WEIR__TEST_KIND_COUNT
 };
 

@@ -32,6 +32,8 @@ static inline void everywhere_on(const char *backend, const char *name, struct e
     EXPECT_RC(0, weir_test_cancel_everywhere(what.body, what.arg, &options));
     EXPECT(report.round_count >= what.rounds_min || test_failed());
     EXPECT_RC(0, weir_test_cancel_everywhere_and_result_wins(what.body, what.arg, &options));
+    options.kinds = WEIR_TEST_SHORT | WEIR_TEST_LATER; /* of these nothing fails */
+    EXPECT_RC(0, weir_test_cancel_everywhere(what.body, what.arg, &options));
 }
 
 /* Virtual time: FIFO first, then in orders drawn from seeds, then a swarm. */
