@@ -28,19 +28,30 @@ struct way {
     uint64_t *moved;
 };
 
-/* Nothing came this way for as long as the limit, but the other way is alive. */
-static bool other_way_moves(const struct way *way)
+/* Nothing came this way for as long as the limit, but the other way is alive. A peer that the
+ * kernel has given up is told at once, and again by each read: that is the end. */
+static bool other_way_moves(const struct way *way, int64_t waited_since_ns)
 {
-    return weir_now() - way->relay->moved_at_ns < way->from->read_idle_ns;
+    int64_t now_ns = weir_now();
+    return now_ns - waited_since_ns >= way->from->read_idle_ns &&
+           now_ns - way->relay->moved_at_ns < way->from->read_idle_ns;
+}
+
+static ssize_t read_some(const struct way *way)
+{
+    for (;;) {
+        int64_t waited_since_ns = weir_now();
+        ssize_t n = weir_conn_read(way->from, way->buffer, way->size);
+        if (n != -ETIMEDOUT || !other_way_moves(way, waited_since_ns))
+            return n;
+    }
 }
 
 static int run_way(void *arg)
 {
     struct way *way = arg;
     for (;;) {
-        ssize_t n = weir_conn_read(way->from, way->buffer, way->size);
-        if (n == -ETIMEDOUT && other_way_moves(way))
-            continue;
+        ssize_t n = read_some(way);
         if (n <= 0)
             return n < 0 ? (int)n : weir_conn_finish(way->to);
         size_t written;

@@ -111,6 +111,17 @@ IO_TEST(silence_of_both_sides_ends_it)
     close_rig(&rig);
 }
 
+IO_TEST(a_peer_that_the_kernel_has_given_up_ends_it_although_the_other_way_moves)
+{
+    struct rig rig;
+    open_rig(&rig);
+    EXPECT_RC(0, weir_conn_set_limits(rig.first, WEIR_FOREVER, 0));
+    EXPECT_RC(0, weir_conn_set_limits(rig.second, WEIR_FOREVER, 0));
+    rig.first->stream.rx.error = -ETIMEDOUT; // as after keep-alive probes without an answer
+    EXPECT_RC(-ETIMEDOUT, weir_relay(rig.first, rig.second, NULL, &rig.counts));
+    close_rig(&rig);
+}
+
 /* The client says nothing while it is served, for many times as long as its limit. */
 IO_TEST(silence_of_one_side_is_none_while_the_other_way_moves)
 {
