@@ -12,6 +12,9 @@
  */
 #include <weir/http.h>
 #include <weir/http_client.h>
+#ifdef DRIVEN_TLS
+#include <weir/tls.h>
+#endif
 #include <weir/weir.h>
 
 #include <dirent.h>
@@ -159,6 +162,40 @@ static int run_ask(struct command *command)
                         command->word[3]);
     return weir_conn_write_all(place(command, 2)->conn, request, (size_t)size, NULL);
 }
+
+#ifdef DRIVEN_TLS
+static int open_config(const struct command *command, bool server, weir_tls_config **out_config)
+{
+    const char *chain = command->word[4];
+    weir_tls_certificate certificate = {.chain_file = chain, .key_file = command->word[5]};
+    weir_tls_options options = {.role = server ? WEIR_TLS_SERVER : WEIR_TLS_CLIENT,
+                                .certificates = server ? &certificate : NULL,
+                                .certificate_count = server,
+                                .trust_file = server ? NULL : chain,
+                                .handshake_timeout_ns = duration(command, 6)};
+    return weir_tls_config_open(&options, out_config);
+}
+
+/* secure PLACE server|client CHAIN KEY LIMIT: TLS from here on; a client trusts that chain only */
+static int run_secure(struct command *command)
+{
+    weir_conn *conn = place(command, 2)->conn;
+    bool server = strcmp(command->word[3], "server") == 0;
+    weir_tls_config *config;
+    int rc = open_config(command, server, &config);
+    if (rc < 0)
+        return rc;
+    rc = server ? weir_tls_accept(conn, config) : weir_tls_client(conn, config, "localhost");
+    weir_tls_config_close(config);
+    return rc;
+}
+#else
+static int run_secure(struct command *command)
+{
+    say(command, "no TLS");
+    return -EOPNOTSUPP;
+}
+#endif
 
 /* send PLACE BYTES: of the pattern, going on where the last one ended */
 static int run_send(struct command *command)
@@ -382,13 +419,13 @@ static const struct {
     int (*run)(struct command *command);
     size_t words; /* at least, after the name */
 } verbs[] = {
-    {"connect", run_connect, 6}, {"listen", run_listen, 4}, {"accept", run_accept, 2},
-    {"tune", run_tune, 5},       {"limits", run_limits, 3}, {"send", run_send, 2},
-    {"recv", run_recv, 2},       {"echo", run_echo, 1},     {"finish", run_finish, 1},
-    {"close", run_close, 1},     {"crowd", run_crowd, 1},   {"resolve", run_resolve, 1},
-    {"serve", run_serve, 1},     {"get", run_get, 3},       {"look", run_look, 0},
-    {"ask", run_ask, 2},         {"cancel", run_cancel, 1}, {"listener", run_listener, 1},
-    {"sleep", run_sleep, 1},
+    {"connect", run_connect, 6},   {"listen", run_listen, 4}, {"accept", run_accept, 2},
+    {"tune", run_tune, 5},         {"limits", run_limits, 3}, {"send", run_send, 2},
+    {"recv", run_recv, 2},         {"echo", run_echo, 1},     {"finish", run_finish, 1},
+    {"close", run_close, 1},       {"crowd", run_crowd, 1},   {"resolve", run_resolve, 1},
+    {"serve", run_serve, 1},       {"get", run_get, 3},       {"look", run_look, 0},
+    {"ask", run_ask, 2},           {"secure", run_secure, 5}, {"cancel", run_cancel, 1},
+    {"listener", run_listener, 1}, {"sleep", run_sleep, 1},
 };
 
 static void split(struct command *command)

@@ -9,6 +9,7 @@ noticed after PATIENCE.
 """
 
 import argparse
+import atexit
 import collections
 import concurrent.futures
 import os
@@ -247,6 +248,7 @@ def run_cases(at_once=12):
         results = list(pool.map(lambda job: run_one(*job), jobs))
     skipped = "" if len(backends) == 2 else f", {len(CASES)} skipped"
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed{skipped}", flush=True)
+    atexit._run_exitfuncs()
     os._exit(0 if all(results) else 1)  # threads of peers may still wait
 
 

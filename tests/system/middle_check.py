@@ -8,14 +8,19 @@ closes one half, falls silent, or resets after so many bytes. Each end gets the 
 error that tells what happened; and lets go of everything.
 """
 
+import atexit
+import os
 import random
 import select
+import shutil
 import socket
 import struct
+import subprocess
+import tempfile
 import threading
 import time
 
-from driving import PATIENCE, case, expect, read_options, run_cases, wait_for
+from driving import PATIENCE, Failed, case, expect, read_options, run_cases, wait_for
 
 HERE = "127.0.0.1"
 
@@ -23,9 +28,9 @@ HERE = "127.0.0.1"
 class Middle:
     """Passes connections on to a port. `rule(direction)` gives what is done with each direction:
     a generator that is told how many bytes have come, and says how many go on now, or one of STOP
-    (no more, and no word), END (half-close), RESET."""
+    (no more, and no word), END (half-close), RESET, FLIP (a bit of the next byte)."""
 
-    STOP, END, RESET = "stop", "end", "reset"
+    STOP, END, RESET, FLIP = "stop", "end", "reset", "flip"
 
     def __init__(self, port, forth=None, back=None):
         self.target = port
@@ -107,6 +112,9 @@ class Link:
                     if step == Middle.RESET:
                         self.ended.set()
                         return
+                    if step == Middle.FLIP:
+                        data = bytes([data[0] ^ 4]) + data[1:]
+                        continue
                     self.send_all(b, data[:step])
                     data = data[step:]
         except ConnectionError:
@@ -137,6 +145,21 @@ def at_random(seed, most, pause=0.0):
             if pause and draw.random() < 0.1:
                 time.sleep(draw.random() * pause)
             come = yield min(come, draw.randint(1, most))
+    return rule
+
+
+def flipped(count):
+    """A bit is changed after so many bytes; everything passes."""
+    def rule():
+        left = count
+        come = yield
+        while left > 0:
+            step = min(come, left)
+            left -= step
+            come = yield step
+        come = yield Middle.FLIP
+        while True:
+            come = yield come
     return rule
 
 
@@ -325,6 +348,115 @@ def a_middle_that_takes_nothing_more_ends_a_write_at_its_limit(world):
     end_all(world, client, server)
 
 
+def secure_pair(world, forth, back, limit_ms=20000):
+    """Two programs with TLS between them, through the middle: both handshakes, begun."""
+    client, server = world.driven(), world.driven()
+    port = server.do("listen", 2, f"{HERE}:0", 0, 0).count
+    middle = world.keep(Middle(port, forth, back))
+    accepted = server.start("accept", 2, 1)
+    client.do("connect", 1, HERE, middle.port, 0, 0, 0)
+    server.end_of(accepted)
+    return client, server, *(program.start("secure", 1, role, *certificate(), limit_ms)
+                             for program, role in ((client, "client"), (server, "server")))
+
+
+LOCK = threading.Lock()
+
+
+def certificate():
+    """For localhost, signed by itself: files of the certificate and its key; both are made once."""
+    files = [os.path.join(FOLDER.name, name) for name in ("chain.pem", "key.pem")]
+    with LOCK:
+        if not os.path.exists(files[0]):
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                 "ec_paramgen_curve:P-256", "-nodes", "-out", files[0], "-keyout", files[1], "-days",
+                 "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                check=True, capture_output=True, timeout=PATIENCE)
+    return files
+
+
+def tls_case(function):
+    """Left out where weir is built without TLS, or there is no openssl(1)."""
+    def run(world):
+        if shutil.which("openssl") is None:
+            return
+        probe = world.driven()
+        try:
+            probe.do("secure", 1, "client", "/nowhere", "/nowhere", 0, code="EOPNOTSUPP")
+        except Failed:
+            function(world)
+
+    run.__name__ = function.__name__
+    return case(run)
+
+
+# What a handshake or a connection can end with that somebody has cut. That it was cut is always told.
+CUT = ("ECONNRESET", "EPIPE", "EPROTO", "ETIMEDOUT", "ECONNABORTED")
+
+
+@tls_case
+def tls_in_pieces_is_the_same_tls(world):
+    for rules in ((sliced(1), sliced(1)),
+                  (at_random(5, 3000, 0.002), at_random(6, 3000, 0.002))):
+        client, server, one, other = secure_pair(world, *rules)
+        client.end_of(one)
+        server.end_of(other)
+        total = 5000 if rules[0].__qualname__.startswith("sliced") else 400000
+        forth, back = server.start("echo", 1), client.start("recv", 1, 0)
+        client.do("send", 1, total)
+        client.do("finish", 1)
+        expect(client.end_of(back).count == total)
+        server.end_of(forth)
+        end_all(world, client, server)
+
+
+@tls_case
+def a_handshake_that_is_cut_anywhere_is_an_error(world):
+    for count in (0, 3, 100, 300, 700):
+        for then in (Middle.RESET, Middle.END, Middle.STOP):
+            # What the server says is cut: the client never gets to the end of its handshake.
+            client, server, one, other = secure_pair(world, None, until(count, then), 300)
+            client.end_of(one, CUT)
+            client.do("close", 1)
+            server.end_of(other, ("0", *CUT))
+            end_all(world, client, server)
+
+
+@tls_case
+def tls_that_ends_without_its_own_end_is_no_end(world):
+    # The end of TCP behind whole records, and in the middle of one: neither is the end of the bytes.
+    for count in (8000, 8123):
+        client, server, one, other = secure_pair(world, None, until(count, Middle.END))
+        client.end_of(one)
+        server.end_of(other)
+        sent = server.start("send", 1, 100000)
+        got = client.do("recv", 1, 0, code="EPROTO", texts=["cut off"])
+        expect(got.count < 100000, got)
+        server.end_of(sent, ("0", *CUT))
+        end_all(world, client, server)
+
+
+@tls_case
+def a_bit_that_is_changed_on_the_way_is_an_error(world):
+    for count in (20, 300, 3000, 20000):  # in the hello, in the handshake, in the bytes
+        client, server, one, other = secure_pair(world, None, flipped(count))
+        if client.end_of(one, ("0", *CUT, "EKEYREJECTED", "EPROTONOSUPPORT")).code == "0":
+            server.end_of(other, ("0", *CUT))
+            sent = server.start("send", 1, 100000)
+            got = client.do("recv", 1, 100000, code=("EPROTO", "ECONNABORTED"))
+            expect(got.count < count, got)
+            client.do("close", 1)
+            server.end_of(sent, ("0", *CUT))
+        else:
+            expect(count < 3000, "a handshake has been disturbed by what came after it")
+            client.do("close", 1)
+            server.end_of(other, ("0", *CUT))
+        end_all(world, client, server)
+
+
 if __name__ == "__main__":
     read_options()
+    FOLDER = tempfile.TemporaryDirectory(prefix="weir-middle-")
+    atexit.register(FOLDER.cleanup)
     run_cases(6)
