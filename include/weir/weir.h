@@ -14,6 +14,7 @@
 #include <weir/handle.h>
 #include <weir/local.h>
 #include <weir/log.h>
+#include <weir/loops.h>
 #include <weir/net.h>
 #include <weir/pipe.h>
 #include <weir/process.h>

@@ -11,11 +11,15 @@
 #include "backend/uring.h"
 #include "base/alloc.h"
 #include "base/sys.h"
+#include "base/tsan.h"
 
 struct weir__uring_step {
     unsigned flags;
     const char *detail;
 };
+
+/* Rings of several loops: the memory of one that was closed may be that of the next. */
+static char ring_memory;
 
 /* From the newest kernel down; the first that the kernel takes. */
 static const struct weir__uring_step ladder[] = {
@@ -42,6 +46,7 @@ static int set_up_ring(struct weir__uring *uring)
     if (rc < 0)
         return rc == -EINVAL ? -ENOSYS : rc; // an io_uring of before 5.19
     weir__sys_count_opened();
+    weir__tsan_begins(&ring_memory);
     for (unsigned i = 0; i < uring->ring.sq.ring_entries; i++)
         uring->ring.sq.array[i] = i; // slots are used in order
     return 0;
@@ -49,6 +54,7 @@ static int set_up_ring(struct weir__uring *uring)
 
 static void tear_down_ring(struct weir__uring *uring)
 {
+    weir__tsan_gone(&ring_memory);
     io_uring_queue_exit(&uring->ring);
     weir__sys_count_closed();
 }

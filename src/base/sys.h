@@ -120,6 +120,8 @@ int weir__sys_cpu_count(void); /* affinity and cgroup quota respected, at least 
 /* CPUs the cgroup quota (v2 cpu.max, v1 cfs_quota) allows, rounded up; 0: none. `root` is "" but in
  * tests, which bring a tree of their own. */
 int weir__sys_cpu_quota(const char *root);
+/* Keep the calling thread on the nth CPU that it may use, counted around; returns which. */
+int weir__sys_pin_to_cpu(size_t nth) WEIR_MUST_CHECK;
 int weir__sys_raise_fd_limit(void); /* soft to hard; returns the limit */
 int weir__sys_open_fd_count(void);  /* entries of /proc/self/fd, for ledgers and tests */
 int weir__sys_gettid(void);

@@ -161,3 +161,27 @@ int weir__sys_cpu_count(void)
     int quota = weir__sys_cpu_quota("");
     return quota > 0 && quota < cpus ? quota : cpus;
 }
+
+int weir__sys_pin_to_cpu(size_t nth)
+{
+    int fault = weir__sys_fault();
+    if (fault < 0)
+        return fault;
+    unsigned long mask[128];
+    long bytes;
+    WEIR__SYS_CALL(bytes, syscall(SYS_sched_getaffinity, 0, sizeof mask, mask));
+    if (bytes < 0)
+        return (int)bytes;
+    const size_t bits = sizeof mask[0] * 8;
+    nth %= (size_t)affinity_cpus();
+    for (size_t cpu = 0; cpu < (size_t)bytes * 8; cpu++) {
+        if (!(mask[cpu / bits] >> cpu % bits & 1) || nth-- > 0)
+            continue;
+        unsigned long one[128] = {0};
+        one[cpu / bits] = 1ul << cpu % bits;
+        long rc;
+        WEIR__SYS_CALL(rc, syscall(SYS_sched_setaffinity, 0, sizeof one, one));
+        return rc < 0 ? (int)rc : (int)cpu;
+    }
+    return -EINVAL;
+}

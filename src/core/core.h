@@ -250,7 +250,11 @@ struct weir_loop {
 
     /* progress, read by the watchdog's thread (atomic, relaxed) */
     uint64_t step_count;
-    int closing; /* its tasks have ended: what blocks now is meant to */
+    uint64_t turn_count;
+    size_t tasks_seen; /* of the last turn, as the next */
+    uint64_t failures_seen;
+    int arriving; /* by any thread: tasks sent here that have not been spawned */
+    int closing;  /* its tasks have ended: what blocks now is meant to */
     int tid;
 
     /* mail from other threads */
@@ -295,6 +299,7 @@ enum weir__local {
     WEIR__LOCAL_NET,
     WEIR__LOCAL_APP,
     WEIR__LOCAL_EXEC,
+    WEIR__LOCAL_LOOPS,
 };
 
 extern _Thread_local weir_loop *weir__loop __attribute__((tls_model("initial-exec")));

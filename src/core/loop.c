@@ -176,10 +176,19 @@ static void fire_deadlines(weir_loop *loop)
         weir__scope_fire(loop, timer);
 }
 
+/* For whoever looks from another thread. */
+static void show(weir_loop *loop)
+{
+    __atomic_store_n(&loop->turn_count, loop->turn_count + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&loop->tasks_seen, loop->task_count, __ATOMIC_RELAXED);
+    __atomic_store_n(&loop->failures_seen, loop->failures_created, __ATOMIC_RELAXED);
+}
+
 static void take_turn(weir_loop *loop)
 {
     if (__builtin_expect(weir__core_forked, 0)) /* in a callback */
         weir__core_end_forked();
+    show(loop);
     harvest(loop);
     wake_sleepers(loop);
     weir__remote_drain(loop);
@@ -385,6 +394,7 @@ static void loop_close(weir_loop *loop)
     weir__scope_end(loop, NULL, &loop->root->scope, 0, NULL);
     weir__group_discard(loop, loop->root);
     free_groups(loop);
+    show(loop);
     check_ledger(loop);
     weir__backend_close(loop->backend);
     weir__base_clock_install(NULL);

@@ -112,6 +112,7 @@ static void start_call(struct weir__post *post)
     weir_loop *loop = weir__loop;
     weir_task_id id;
     int rc = -ESHUTDOWN;
+    __atomic_fetch_sub(&loop->arriving, 1, __ATOMIC_RELAXED);
     if (loop->stop_phase == WEIR_STOP_NONE)
         rc = weir__core_spawn(loop->root, "remote call", run_call, call, &id);
     if (rc == 0) {
@@ -162,7 +163,7 @@ static void hand_cancel_over(weir_task *task, void *object)
 static void tell(const void *object, struct weir__wait_facts *out)
 {
     const struct remote_call *call = object;
-    snprintf(out->detail, sizeof out->detail, "on %s", call->there->name);
+    snprintf(out->detail, sizeof out->detail, "on loop \"%s\"", call->there->name);
     out->relation = "which is";
     out->task = __atomic_load_n(&call->id, __ATOMIC_RELAXED);
 }
@@ -170,7 +171,7 @@ static void tell(const void *object, struct weir__wait_facts *out)
 static int say_ended(const weir_loop *loop, const char *what, const void *address)
 {
     char text[120];
-    snprintf(text, sizeof text, "loop %s %s", loop->name, what);
+    snprintf(text, sizeof text, "loop \"%s\" %s", loop->name, what);
     return weir__failure_say(-ESHUTDOWN, address, text);
 }
 
@@ -208,8 +209,11 @@ int weir_remote_call(weir_loop *loop, weir_task_fn *fn, void *arg)
                                .arg = arg,
                                .locals = weir__task_locals(task),
                                .pending = 1};
-    if (weir__core_post(loop, &call.start) < 0)
+    __atomic_fetch_add(&loop->arriving, 1, __ATOMIC_RELAXED);
+    if (weir__core_post(loop, &call.start) < 0) {
+        __atomic_fetch_sub(&loop->arriving, 1, __ATOMIC_RELAXED);
         return say_ended(loop, "has ended", address);
+    }
     weir__core_tell_waits(WEIR_WAIT_REMOTE, tell);
     weir__core_external_begin(home);
     weir_ignore(weir__core_park(WEIR_WAIT_REMOTE, &call, hand_cancel_over), "the call has it");

@@ -39,7 +39,8 @@ void weir__core_stop(weir_loop *loop, weir_stop_phase phase, const char *reason)
 static void take_step(struct weir__post *post)
 {
     struct weir__stop_step *step = WEIR__CONTAINER(post, struct weir__stop_step, post);
-    weir__core_stop(weir__loop, (weir_stop_phase)step->phase, step->reason);
+    int phase = __atomic_load_n(&step->phase, __ATOMIC_RELAXED); // who asks again looks at it
+    weir__core_stop(weir__loop, (weir_stop_phase)phase, step->reason);
 }
 
 int weir_remote_stop(weir_loop *loop, weir_stop_phase phase, const char *reason)
@@ -110,6 +111,7 @@ static void start_remote_task(struct weir__post *post)
     struct remote_task *task = WEIR__CONTAINER(post, struct remote_task, post);
     weir_loop *loop = weir__loop;
     int rc = -ESHUTDOWN;
+    __atomic_fetch_sub(&loop->arriving, 1, __ATOMIC_RELAXED);
     if (loop->stop_phase == WEIR_STOP_NONE)
         rc = weir__core_spawn(loop->root, "remote task", run_remote_task, task, NULL);
     if (rc < 0)
@@ -125,8 +127,11 @@ int weir_remote_spawn(weir_loop *loop, weir_task_fn *fn, void *arg, weir_refused
         return -ENOMEM;
     *task = (struct remote_task){
         .post.run = start_remote_task, .fn = fn, .arg = arg, .refused = refused};
+    __atomic_fetch_add(&loop->arriving, 1, __ATOMIC_RELAXED);
     int rc = weir__core_post(loop, &task->post);
-    if (rc < 0)
+    if (rc < 0) {
+        __atomic_fetch_sub(&loop->arriving, 1, __ATOMIC_RELAXED);
         weir__base_free(task);
+    }
     return rc;
 }

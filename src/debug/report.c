@@ -79,7 +79,7 @@ static void append_failure(struct weir__buffer *out, const weir_failure *failure
     if (failure->group_name != NULL)
         weir__buffer_printf(out, " in group %s", failure->group_name);
     if (failure->loop_name != NULL)
-        weir__buffer_printf(out, " on loop %s", failure->loop_name);
+        weir__buffer_printf(out, " on loop \"%s\"", failure->loop_name);
     weir__buffer_printf(out, ": %s", weir_code_name(failure->code));
     if (failure->message[0] != '\0')
         weir__buffer_printf(out, " \"%s\"", failure->message);

@@ -250,8 +250,8 @@ void weir_shared_channel_close(weir_shared_channel *channel)
     for (struct weir__list *node = gone.next; node != &gone; node = node->next)
         WEIR__CONTAINER(node, struct side, link)->waits = false;
     weir__base_mutex_unlock(&channel->lock);
-    for (struct side *side; (side = take_first(&gone)) != NULL;)
-        send_home(side, -EPIPE);
+    for (struct weir__list *node; (node = weir__list_take_first(&gone)) != NULL;)
+        send_home(WEIR__CONTAINER(node, struct side, link), -EPIPE);
 }
 
 size_t weir_shared_channel_count(weir_shared_channel *channel)

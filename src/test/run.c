@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "debug/debug.h"
 #include "test/blocks.h"
 #include "test/test.h"
@@ -102,14 +103,17 @@ static void print_lines(const struct weir__test *test, const struct weir__test_p
     weir_log_flush();
 }
 
-/* When the process ends here and now. Any thread, for a strike; two at once make a bad line. */
+/* When the process ends here and now. Any thread, for a strike. */
 static void note_replay(struct weir__round *round)
 {
+    static struct weir__mutex lock = WEIR__MUTEX_INIT;
     char replay[200];
+    weir__base_mutex_lock(&lock);
     struct weir__test_plan plan = plan_of(round);
     weir__test_plan_write(&plan, round->test->name, replay, sizeof replay);
     snprintf(round->note, sizeof round->note, "weir test: replay with WEIR_TEST_REPLAY='%s'",
              replay);
+    weir__base_mutex_unlock(&lock);
 }
 
 static void print(struct weir__round *round, bool with_names)

@@ -360,7 +360,7 @@ IO_TEST(a_call_on_a_loop_that_ends_says_so_and_is_no_cancel) /* X2, W3 */
     REQUIRE_RC(0, weir_group_open(&group, NULL));
     EXPECT_RC(0, weir_spawn(group, stop_it, there.begun));
     EXPECT_RC(-ESHUTDOWN, weir_remote_call(other.loop, wait_there, &there));
-    EXPECT_CONTAINS("loop other", weir_failure_message(-ESHUTDOWN));
+    EXPECT_CONTAINS("loop \"other\"", weir_failure_message(-ESHUTDOWN));
     EXPECT_CONTAINS("cancelled with it", weir_failure_message(-ESHUTDOWN));
     EXPECT(there.ended);
     EXPECT_EQ(WEIR_CANCEL_SHUTDOWN, there.why.kind);
@@ -368,7 +368,7 @@ IO_TEST(a_call_on_a_loop_that_ends_says_so_and_is_no_cancel) /* X2, W3 */
     weir_shared_event_release(there.begun);
     weir__base_thread_join(&other.thread);
     EXPECT_RC(-ESHUTDOWN, weir_remote_call(other.loop, never_run, NULL));
-    EXPECT_CONTAINS("loop other has ended", weir_failure_message(-ESHUTDOWN));
+    EXPECT_CONTAINS("loop \"other\" has ended", weir_failure_message(-ESHUTDOWN));
     weir_loop_release(other.loop);
 }
 

@@ -17,6 +17,7 @@ ROOMS = {
     "backend": ["base"],
     "core": ["base", "arch", "backend"],
     "sync": ["base", "core"],
+    "loops": ["base", "core", "sync"],
     "exec": ["base", "core", "sync"],
     "stream": ["base", "core", "exec"],
     "process": ["base", "core", "exec", "stream"],
