@@ -11,9 +11,10 @@
  *
  * Runs on  the task's own stack.
  * Holds    1. A scope has the flag DEFERS exactly while the list has an entry of it, or one runs.
- *          2. Failures that wait belong to the outermost of the scopes they could wait for. A
- *             deferred function is a world of its own: what waits inside it does so until it
- *             returns.
+ *          2. What waits for an outer end was left behind earlier than what waits for an inner one,
+ *             and is handed in later: a stack. Without memory for another place in it, failures
+ *             wait for the outer end. A deferred function is a world of its own: what waits inside
+ *             it does so until it returns.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -29,14 +30,21 @@ struct deferred {
     void *arg;
 };
 
+/* Failures that wait for the end of `at`: a group's scope, the task's bottom one, or a run's
+ * shield. */
+struct waiting {
+    struct weir__late late;
+    const weir_scope *at;
+    struct waiting *outer; /* on the heap */
+};
+
 /* Deferred functions that run now; on the stack of who runs them. */
 struct run {
     struct run *outer;
     weir_scope shield;
     bool cut_told;
     /* Of the code that they follow; it goes on with them when they have run. */
-    struct weir__late late;
-    const weir_scope *late_at;
+    struct waiting waiting;
     weir_failures *last_failures;
 };
 
@@ -44,8 +52,7 @@ struct weir__cleanup {
     struct deferred *latest;
     struct run *run; /* the innermost */
     int64_t budget_ns;
-    struct weir__late late;    /* waits for the end of late_at */
-    const weir_scope *late_at; /* a group's scope, the task's bottom one, or a run's shield */
+    struct waiting waiting; /* the innermost */
     bool finishing;
     bool came_well; /* until its cleanup failed */
 };
@@ -152,9 +159,10 @@ static int64_t deadline_of(const struct weir__cleanup *cleanup)
 
 static struct weir__late take_late(struct weir__cleanup *cleanup)
 {
-    struct weir__late late = cleanup->late;
-    cleanup->late = (struct weir__late){0};
-    cleanup->late_at = NULL;
+    struct weir__late late = cleanup->waiting.late;
+    struct waiting *outer = cleanup->waiting.outer;
+    cleanup->waiting = outer == NULL ? (struct waiting){0} : *outer;
+    weir__base_free(outer);
     return late;
 }
 
@@ -170,8 +178,8 @@ static struct weir__late run_deferred(weir_loop *loop, weir_task *task, weir_sco
     struct weir__late late = {0};
     struct weir__detail *words = extra->detail;
     extra->detail = NULL;
-    struct run run = {.outer = cleanup->run, .late_at = cleanup->late_at};
-    run.late = take_late(cleanup);
+    struct run run = {.outer = cleanup->run, .waiting = cleanup->waiting};
+    cleanup->waiting = (struct waiting){0};
     run.last_failures = task->last_failures;
     task->last_failures = NULL;
     cleanup->run = &run;
@@ -187,9 +195,10 @@ static struct weir__late run_deferred(weir_loop *loop, weir_task *task, weir_sco
         bool first = late.code == 0;
         if (rc < 0)
             weir__late_add(loop, &late, WEIR_FAILURE_DEFER, task, rc);
-        struct weir__late behind = take_late(cleanup);
-        if (behind.code != 0)
+        while (cleanup->waiting.late.code != 0) {
+            struct weir__late behind = take_late(cleanup);
             weir__late_join(&late, &behind);
+        }
         if (rc < 0 && first && came_well) {
             weir__base_free(words);
             words = extra->detail;
@@ -201,8 +210,7 @@ static struct weir__late run_deferred(weir_loop *loop, weir_task *task, weir_sco
     weir_ignore(weir__scope_end(loop, task, &run.shield, 0, NULL), "0 stays 0");
     scope->weir__flags &= (uint8_t)~WEIR__SCOPE_DEFERS;
     cleanup->run = run.outer;
-    cleanup->late = run.late;
-    cleanup->late_at = run.late_at;
+    cleanup->waiting = run.waiting;
     task->last_failures = run.last_failures;
     weir__base_free(extra->detail);
     extra->detail = words;
@@ -223,9 +231,18 @@ static const weir_scope *end_to_wait_for(const weir_task *task)
 
 static void keep_late(struct weir__cleanup *cleanup, const weir_scope *at, struct weir__late *late)
 {
-    if (cleanup->late.code == 0)
-        cleanup->late_at = at;
-    weir__late_join(&cleanup->late, late);
+    struct waiting *waiting = &cleanup->waiting;
+    struct waiting *outer = NULL;
+    bool inner = waiting->late.code != 0 && waiting->at != at;
+    if (inner)
+        outer = weir__base_alloc(sizeof *outer);
+    if (outer != NULL) {
+        *outer = *waiting;
+        *waiting = (struct waiting){.at = at, .outer = outer};
+    } else if (!inner) {
+        waiting->at = at;
+    }
+    weir__late_join(&waiting->late, late);
 }
 
 void weir__cleanup_hand_in(weir_group *group, weir_task *task, const weir_scope *scope)
@@ -255,7 +272,7 @@ void weir__cleanup_report_late(weir_task *task)
 int weir__cleanup_late_now(const weir_task *task, const weir_scope *scope)
 {
     const struct weir__cleanup *cleanup = task->extra->cleanup;
-    return cleanup == NULL || cleanup->late_at != scope ? 0 : cleanup->late.code;
+    return cleanup == NULL || cleanup->waiting.at != scope ? 0 : cleanup->waiting.late.code;
 }
 
 int weir__cleanup_outcome_now(weir_task *task, int rc)

@@ -249,10 +249,15 @@ int weir__group_promise_place(weir_group *group, bool try_only)
         group->places_promised == 0)
         return -EDEADLK;
     struct place_waiter waiter = {.task = task, .group = group};
+    uint32_t number = group->number;
     weir__list_append(&group->place_waiters, &waiter.link);
     group->members_blocked_on_place += member;
     rc = weir__core_park(WEIR_WAIT_PLACE, &waiter, abort_wait);
-    return rc == -ECANCELED ? weir__core_cancelled_result(task) : rc;
+    if (rc != -ECANCELED)
+        return rc;
+    if (group->number == number && !group->joined) /* else it has gone meanwhile */
+        weir__policy_fewer_come(group);
+    return weir__core_cancelled_result(task);
 }
 
 void weir__group_drop_place(weir_group *group)

@@ -33,7 +33,9 @@ enum { INTENSITY_DEFAULT = 3, INTENSITY_MOST = 1 << 16 };
 struct weir__supervision {
     weir_supervise_options options;
     weir_group *group;
-    weir_task *coordinator;   /* stops others, or waits for the alarm with them; or NULL */
+    /* Somebody stops others, or waits for the alarm with them: the member behind which they stand,
+     * or the one before it once it has ended; the list itself when there is none. NULL: nobody. */
+    const struct weir__list *coordinator;
     struct weir__list line;   /* members that failed and wait for the coordinator to be done */
     struct weir__alarm again; /* wakes all that rest */
     struct weir__alarm budget;
@@ -179,6 +181,8 @@ void weir__supervise_judge(weir_group *group, weir_task *task, weir_outcome_kind
     bool cancelled = group->scope.weir__effective >= WEIR__LEVEL_CANCEL;
     if (member != NULL)
         member->ended = true;
+    if (group->supervision->coordinator == &task->sibling)
+        group->supervision->coordinator = task->sibling.prev;
     weir__cleanup_report_late(task);
     if (kind == WEIR_OUTCOME_CANCELLED)
         group->cancelled_count += cancelled && !(task->flags & WEIR__TASK_SERVICE);
@@ -359,9 +363,9 @@ static bool concerned(const struct weir__supervision *supervision, const weir_ta
         return true;
     const weir_group *group = supervision->group;
     const struct weir__list *node = task->sibling.prev;
-    while (node != &group->members && node != &supervision->coordinator->sibling)
+    while (node != &group->members && node != supervision->coordinator)
         node = node->prev;
-    return node != &group->members;
+    return node == supervision->coordinator;
 }
 
 /* --- restarts --------------------------------------------------------------------------------- */
@@ -395,7 +399,7 @@ static int give_up(struct weir__supervision *supervision, weir_task *task,
     weir__failure_add(group, WEIR_FAILURE_CHILD, task, rc);
     member->settled = true;
     supervision->for_good = true;
-    supervision->coordinator = task;
+    supervision->coordinator = &task->sibling;
     group->shut = true;
     weir__core_alarm_clear(group->loop, &supervision->again);
     stop_others(supervision, task);
@@ -421,7 +425,7 @@ static void stop_for_restart(struct weir__supervision *supervision, weir_task *t
                              struct weir__supervised *member, int64_t delay_ns)
 {
     weir_loop *loop = supervision->group->loop;
-    supervision->coordinator = task;
+    supervision->coordinator = &task->sibling;
     member->asked = true;
     stop_others(supervision, task);
     while (somebody_still_stops(supervision, task))

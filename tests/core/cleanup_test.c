@@ -355,6 +355,34 @@ TASK_TEST(a_failed_scope_keeps_its_code_and_the_group_around_hears_of_the_cleanu
     weir_failures_free(failures);
 }
 
+static void leave_badly(weir_task_fn *cleanup, void *arg)
+{
+    weir_scope scope = {0};
+    REQUIRE_RC(0, weir_scope_enter(&scope));
+    EXPECT_RC(0, weir_defer(cleanup, arg));
+    EXPECT_RC(-EIO, weir_scope_leave(&scope, -EIO)); /* the body deals with that */
+}
+
+/* There was one place for failures that wait: an inner group's went to the outer one. */
+TASK_TEST(what_waits_goes_to_the_group_around_also_when_more_waits_further_out) /* L2 */
+{
+    weir_group *outer, *inner;
+    REQUIRE_RC(0, weir_group_open(&outer, &(weir_group_options){.name = "outer"}));
+    leave_badly(just_return, JUST(-EXDEV));
+    REQUIRE_RC(0, weir_group_open(&inner, &(weir_group_options){.name = "inner"}));
+    leave_badly(fail_enospc, "1");
+    leave_badly(fail_enospc, "2");
+    weir_failures *failures;
+    EXPECT_RC(-ENOSPC, weir_group_close_failures(inner, 0, &failures));
+    REQUIRE(weir_failures_count(failures) == 2);
+    EXPECT_STR("inner", weir_failures_at(failures, 1)->group_name);
+    weir_failures_free(failures);
+    EXPECT_RC(-EXDEV, weir_group_close_failures(outer, 0, &failures));
+    REQUIRE(weir_failures_count(failures) == 1);
+    EXPECT_STR("outer", weir_failures_at(failures, 0)->group_name);
+    weir_failures_free(failures);
+}
+
 TASK_TEST(the_other_failures_of_a_cleanup_are_reported) /* L2, F6 */
 {
     count_findings();

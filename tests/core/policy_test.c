@@ -457,6 +457,42 @@ TASK_TEST(members_that_answer_a_cancellation_with_new_ones_are_refused) /* G3, c
     EXPECT_EQ(10, ms());
 }
 
+/* --- somebody in line does not come ----------------------------------------------------------- */
+
+static int come_late(void *arg)
+{
+    int rc = WEIR_SPAWN(*(weir_group **)arg, op_for, .duration_ms = 1);
+    EXPECT_RC(-ECANCELED, rc);
+    return rc;
+}
+
+static int cancel_at_10(void *arg)
+{
+    int rc = weir_sleep(10 * WEIR_MS);
+    return rc < 0 ? rc : weir_task_cancel(*(weir_task_id *)arg, "not needed");
+}
+
+/* The member lived on to its end, for a goal that could not be reached any more. */
+TASK_TEST(a_goal_is_given_up_when_who_stood_in_line_is_cancelled) /* P5, G10 */
+{
+    ms();
+    weir_group *around, *group = NULL;
+    weir_task_id id;
+    int got = 1;
+    REQUIRE_RC(0, weir_group_open(&around, &(weir_group_options){.policy = WEIR_COLLECT_ALL}));
+    REQUIRE_RC(0,
+               weir_group_open(&group, &(weir_group_options){
+                                           .policy = WEIR_QUORUM, .quorum = 2, .running_max = 1}));
+    EXPECT_RC(0, WEIR_SPAWN(group, op_for, .duration_ms = 100, .got = &got));
+    EXPECT_RC(0, weir_spawn_with(around, NULL, come_late, &group, &id));
+    EXPECT_RC(0, weir_spawn(around, cancel_at_10, &id));
+    EXPECT_RC(0, weir_yield());
+    EXPECT_RC(-EINVAL, weir_group_close(group, 0));
+    EXPECT_EQ(10, ms());
+    EXPECT_RC(-ECANCELED, got);
+    EXPECT_RC(0, weir_group_close(around, 0));
+}
+
 /* --- the body fails although the goal was reached --------------------------------------------- */
 
 static int fails_late(void *arg)

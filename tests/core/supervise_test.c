@@ -272,6 +272,28 @@ TASK_TEST(who_fails_before_the_rest_waits_for_its_turn) /* P6 */
     EXPECT_RC(WEIR_CAUGHT, weir_group_close(group, 0));
 }
 
+/* Whoever started the restart was looked for among the members, where it was no more. */
+TASK_TEST(a_restart_goes_on_as_it_began_when_the_one_that_failed_is_cancelled) /* P6 */
+{
+    weir_group *group = open_supervised((weir_supervise_options){.strategy = WEIR_REST_FOR_ONE});
+    REQUIRE(group != NULL);
+    struct member a = {.name = "a"};
+    struct member b = {.name = "b", .runs = {{5, -EIO}}, .run_count = 1};
+    struct member c = {.name = "c", .runs = {{10, -ENXIO}, {0, 0}}, .run_count = 2};
+    weir_task_id id;
+    spawn_member(group, &a, (weir_spawn_options){0});
+    weir_spawn_options slow = {.name = "b", .backoff_ns = 100 * WEIR_MS};
+    EXPECT_RC(0, weir_spawn_with(group, &slow, run, &b, &id));
+    EXPECT_RC(0, weir_sleep(10 * WEIR_MS));
+    EXPECT_RC(0, weir_task_cancel(id, NULL));
+    EXPECT_RC(0, weir_sleep(10 * WEIR_MS));
+    spawn_member(group, &c, (weir_spawn_options){0}); /* behind b, so it comes back with the rest */
+    EXPECT_RC(0, weir_sleep(150 * WEIR_MS));
+    EXPECT_STR("+a@0 +b@0 !b@5 +c@20 !c@30 +c@105 ", story);
+    weir_group_cancel(group, "over");
+    EXPECT_RC(WEIR_CAUGHT, weir_group_close(group, 0));
+}
+
 TASK_TEST(a_failure_while_the_group_stops_is_recorded_and_nobody_is_restarted) /* P6, case 246 */
 {
     weir_group *group = open_supervised((weir_supervise_options){.intensity = 1});

@@ -105,8 +105,9 @@ struct task {
     /* deferred functions, the latest last, and in which scope each was deferred */
     int deferred[STATEMENTS_MAX], deferred_in[STATEMENTS_MAX], deferred_count;
     int64_t cleanup_ns;
-    int late;       /* a set that waits for the end of a group or the task, or NONE */
-    int late_at;    /* whose end that is */
+    int late[STATEMENTS_MAX];    /* sets that wait for the end of a group or the task, */
+    int late_at[STATEMENTS_MAX]; /* whose end that is; the outermost first */
+    int late_count;
     bool came_well; /* until its cleanup failed */
     /* its stack */
     void *sp;
@@ -267,6 +268,7 @@ bool has_deferred(const struct task *task, int scope);
 void run_deferred(int scope, bool came_well);
 void keep_late(struct task *task, int set);
 bool has_late(const struct task *task, int scope);
+int take_late(struct task *task);
 void hand_in_late(int group, struct task *task);
 void return_set(struct task *task, int set);
 int leave(int scope, int rc);

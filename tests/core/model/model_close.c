@@ -14,8 +14,7 @@ static void judge_member(int at, weir_outcome_kind kind, int rc)
     struct group *group = &model.groups[task->group];
     bool alone = false, failed = kind == WEIR_OUTCOME_FAILED;
     if (failed && task->handled && task->came_well) {
-        return_set(task, task->late);
-        task->late = NONE;
+        return_set(task, take_late(task));
     }
     int first_code = group->first_code, first_own = model.sets[task->group].count;
     if (failed && task->handled) {
@@ -26,8 +25,8 @@ static void judge_member(int at, weir_outcome_kind kind, int rc)
         add_failure(task->group, task->start == NULL ? WEIR_FAILURE_CHILD : WEIR_FAILURE_START, at,
                     rc);
     }
-    bool fails_group = (failed && !task->handled) || task->late != NONE;
-    if (task->late != NONE)
+    bool fails_group = (failed && !task->handled) || task->late_count > 0;
+    if (task->late_count > 0)
         hand_in_late(task->group, task);
     if (failed && !task->handled && !has_goal(group))
         model.sets[task->group].failures[first_own].outcome = true;
@@ -83,9 +82,9 @@ void end_task(int at, int rc)
             keep_late(task, at);
     }
     struct group *group = &model.groups[task->group]; /* it may have started just now */
-    if (rc >= 0 && task->late != NONE) {              /* L2 */
+    if (rc >= 0 && task->late_count > 0) {            /* L2 */
         task->came_well = true;
-        rc = model.sets[task->late].failures[0].code;
+        rc = model.sets[task->late[0]].failures[0].code;
     }
     if (rc == -ECANCELED && !is_cancelled(at))
         rc = stray();

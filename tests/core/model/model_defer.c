@@ -37,10 +37,10 @@ void run_deferred(int scope, bool came_well)
 {
     struct task *task = self();
     int shield = SHIELD_OF + scope, said_code = task->said_code, said_by = task->said_by;
-    int last_set = task->last_set, late = task->late, late_at = task->late_at;
+    int last_set = task->last_set, late_count = task->late_count;
     bool told = false;
     model.sets[scope] = (struct set){0};
-    task->last_set = task->late = NONE; /* what they do has nothing to do with the body's */
+    task->last_set = NONE; /* what they do has nothing to do with the body's */
     task->said_code = 0;
     task->said_by = NONE;
     model.scopes[shield] = (struct scope){.is_shield = true, .is_timeout = true};
@@ -52,9 +52,8 @@ void run_deferred(int scope, bool came_well)
         bool first = model.sets[scope].count == 0;
         if (rc < 0)
             add_record(scope, WEIR_FAILURE_DEFER, model.current, rc);
-        if (task->late != NONE)
-            move_records(scope, task->late);
-        task->late = NONE;
+        while (task->late_count > late_count)
+            move_records(scope, take_late(task));
         if (rc == 0 || !first || !came_well)
             continue;
         said_code = task->said_code;
@@ -65,8 +64,6 @@ void run_deferred(int scope, bool came_well)
     drop_last_set(task);
     pop_scope(shield, 0);
     task->last_set = last_set;
-    task->late = late;
-    task->late_at = late_at;
     task->said_code = said_code;
     task->said_by = said_by;
 }
@@ -74,29 +71,35 @@ void run_deferred(int scope, bool came_well)
 /* L2: what follows another failure is recorded behind it, at the end of the group around. */
 void keep_late(struct task *task, int set)
 {
-    if (task->late != NONE) {
-        move_records(task->late, set);
-        return;
-    }
-    int i = task->depth - 1;
+    int i = task->depth - 1, count = task->late_count;
     while (i > 0 && !model.scopes[task->scopes[i]].is_group && task->scopes[i] < SHIELD_OF)
         i--;
-    task->late = set;
-    task->late_at = task->scopes[i];
+    if (count > 0 && task->late_at[count - 1] == task->scopes[i]) {
+        move_records(task->late[count - 1], set);
+        return;
+    }
+    task->late[count] = set;
+    task->late_at[count] = task->scopes[i];
+    task->late_count++;
 }
 
 bool has_late(const struct task *task, int scope)
 {
-    return task->late != NONE && task->late_at == scope;
+    return task->late_count > 0 && task->late_at[task->late_count - 1] == scope;
+}
+
+int take_late(struct task *task)
+{
+    return task->late[--task->late_count];
 }
 
 void hand_in_late(int group, struct task *task)
 {
     struct group *g = &model.groups[group];
+    int set = take_late(task);
     if (g->first_code == 0)
-        g->first_code = model.sets[task->late].failures[0].code;
-    move_records(group, task->late);
-    task->late = NONE;
+        g->first_code = model.sets[set].failures[0].code;
+    move_records(group, set);
 }
 
 /* The code of the first is what is returned. */

@@ -105,6 +105,15 @@ static bool would_block_for_ever(const struct group *group, int spawner)
     return true;
 }
 
+/* P5: somebody who was on the way in, or stood in line, will not come. */
+static void fewer_come(int at)
+{
+    const struct group *group = &model.groups[at];
+    bool open = has_goal(group) && group->goal == OPEN && !is_cancelled(at);
+    if (open && out_of_reach(group, normal_count(group)))
+        decide(at, LOST);
+}
+
 static int take_place(int at, bool try_only)
 {
     struct group *group = &model.groups[at];
@@ -127,7 +136,10 @@ static int take_place(int at, bool try_only)
     group->line[group->line_count++] = model.current;
     self()->waits_in = at;
     self()->aborts = 0;
-    return block(WAITS_FOR_PLACE);
+    rc = block(WAITS_FOR_PLACE);
+    if (rc < 0 && !group->joined)
+        fewer_come(at);
+    return rc;
 }
 
 void add_task(int group, int at)
@@ -140,8 +152,7 @@ void add_task(int group, int at)
                                     .said_by = NONE,
                                     .last_set = NONE,
                                     .causes = NONE,
-                                    .own_result = NONE,
-                                    .late = NONE};
+                                    .own_result = NONE};
     model.scopes[at] =
         (struct scope){.active = true, .parent = group, .task = at, .deadline_ns = WEIR_NEVER};
     inherit_locals(at);
@@ -185,9 +196,7 @@ static void drop_place(int at)
     struct group *group = &model.groups[at];
     group->promised--;
     offer_place(group);
-    bool open = has_goal(group) && group->goal == OPEN && !is_cancelled(at);
-    if (open && out_of_reach(group, normal_count(group)))
-        decide(at, LOST);
+    fewer_come(at);
     settle(group);
 }
 
