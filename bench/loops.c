@@ -7,8 +7,9 @@
  *                                              shared port, and by one acceptor that hands each to
  *                                              the less loaded of two
  *
- * Times are those of the wall: both sides sleep. The floors are two plain threads that wake each
- * other through eventfds, and through a futex.
+ * Times are those of the wall, since both sides sleep; of a push it is the sender's CPU. The floors
+ * are two plain threads that wake each other through eventfds and through a futex, and a list that
+ * senders push to with one exchange.
  *
  * Runs on  a loop that looks after the others, and theirs.
  */
@@ -243,19 +244,67 @@ static int read_count(void *arg)
     return 0;
 }
 
-/* What a push costs the sender while the loop takes them out, and what all of it takes. */
-static void measure_flood(void)
+static double thread_cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static void make_flood(void)
 {
     flood_count = scaled(FLOOD);
     flood = calloc(flood_count, sizeof *flood);
-    weir_loops *loops = open_loops(1, until_told, NULL);
-    weir_loop *loop = weir_loops_at(loops, 0);
+    bench_must(flood == NULL ? -12 : 0, "allocate");
     for (size_t i = 0; i < flood_count; i++)
         flood[i].run = arrive;
+}
+
+/* The least that a queue for several senders needs: one exchange of its head for each, while
+ * somebody takes all of it out. */
+static struct weir__post *head; /* atomic */
+static bool flood_over;         /* atomic */
+
+static void *take_all(void *arg)
+{
+    while (!__atomic_load_n(&flood_over, __ATOMIC_ACQUIRE) ||
+           __atomic_load_n(&head, __ATOMIC_RELAXED) != NULL) {
+        struct weir__post *post = __atomic_exchange_n(&head, NULL, __ATOMIC_ACQUIRE);
+        for (; post != NULL; post = post->next)
+            post->run(post);
+    }
+    return arg;
+}
+
+static void floor_flood(void)
+{
+    pthread_t thread;
+    make_flood();
+    bench_must(-pthread_create(&thread, NULL, take_all, NULL), "start a thread");
+    double start_ns = thread_cpu_ns();
+    for (size_t i = 0; i < flood_count; i++) {
+        flood[i].next = __atomic_load_n(&head, __ATOMIC_RELAXED);
+        while (!__atomic_compare_exchange_n(&head, &flood[i].next, &flood[i], true,
+                                            __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            continue;
+    }
+    bench_figure("floor_push", (thread_cpu_ns() - start_ns) / (double)flood_count, "ns");
+    __atomic_store_n(&flood_over, true, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    free(flood);
+}
+
+/* What a push costs the sender while the loop takes them out, and what all of it takes. */
+static void measure_flood(void)
+{
+    make_flood();
+    weir_loops *loops = open_loops(1, until_told, NULL);
+    weir_loop *loop = weir_loops_at(loops, 0);
     int64_t start_ns = bench_now_ns();
+    double start_cpu_ns = thread_cpu_ns();
     for (size_t i = 0; i < flood_count; i++)
         bench_must(weir__core_post(loop, &flood[i]), "post");
-    double pushed_ns = (double)(bench_now_ns() - start_ns);
+    double pushed_ns = thread_cpu_ns() - start_cpu_ns;
     size_t count = 0;
     while (count < flood_count)
         bench_must(weir_remote_call(loop, read_count, &count), "call");
@@ -267,8 +316,6 @@ static void measure_flood(void)
 
 static int measure_wake(void *arg)
 {
-    floor_eventfd();
-    floor_futex();
     measure_post();
     measure_call();
     measure_channel();
@@ -454,6 +501,9 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "";
     if (strcmp(what, "wake") == 0) {
         divisor = bench_number(argc > 2 ? argv[2] : NULL, 1);
+        floor_eventfd();
+        floor_futex();
+        floor_flood();
         return weir_run(measure_wake, NULL);
     }
     if (strcmp(what, "accept") == 0 && argc == 4) {

@@ -34,8 +34,8 @@ typedef struct weir_loops_options {
     size_t count;             /* 0: weir_loops_usable(); at most 1,024 */
     weir_policy policy;       /* WEIR_FAIL_FAST (default): a failure cancels the other loops;
                                  WEIR_COLLECT_ALL: they run on */
-    const char *const *names; /* kept, `count` of them, 15 bytes of each name its thread; NULL:
-                                 "loop 0", "loop 1", ... */
+    const char *const *names; /* `count` texts that are kept, usually literals; 15 bytes of each
+                                 name its thread; NULL: "loop 0", "loop 1", ... */
     weir_run_options run;     /* of each loop; .name is not used; .backend NULL: the one of the loop
                                  that starts them */
     bool pinned;              /* each thread stays on a CPU of its own, as far as there are so

@@ -141,8 +141,7 @@ struct weir_app_worker {
     struct weir__app_command commands[WEIR__APP_COMMAND_COUNT];
     int rc; /* of ENDED, written before that state */
     char message[WEIR__APP_MESSAGE_BYTES];
-    struct weir__thread thread;
-    bool begun;                            /* its thread (worker 0: its task) was started */
+    bool begun;                            /* its loop (worker 0: its task) was started */
     struct weir__app_route_counts *routes; /* one for each, and one for requests without */
     uint64_t requests_ended;               /* this and all below: one writer, see weir__app_add() */
     uint64_t requests_cut;                 /* after the cancel, failed or cut */

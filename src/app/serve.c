@@ -1,15 +1,18 @@
 /*
  * serve.c - weir_app_serve(): start the workers, wait, drain them, say what came of it
  *
- * Runs on  worker 0, in the lifespan's task; run_thread() on each other worker's thread.
+ * Runs on  worker 0, in the lifespan's task; keep_loops() in one of its own, run_other() on each
+ *          other worker's loop.
  */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <weir/log.h>
+#include <weir/loops.h>
 #include <weir/scope.h>
 
 #include "app/app.h"
+#include "base/alloc.h"
 #include "base/clock.h"
 
 /* --- starting --------------------------------------------------------------------------------- */
@@ -24,41 +27,69 @@ static void set_ended(weir_app_worker *worker)
     weir__app_worker_set_state(worker, WEIR__APP_ENDED);
 }
 
-static int worker_task(void *arg)
+static void run_worker(weir_app_worker *worker)
 {
-    weir_app_worker *worker = arg;
     weir_ignore(weir__app_worker_main(worker), "the record of the worker has it");
-    if (worker->index == 0)
-        set_ended(worker);
-    return 0;
-}
-
-static void *run_thread(void *arg)
-{
-    weir_app_worker *worker = arg;
-    int rc = weir_run_with(
-        &(weir_run_options){.backend = worker->app->settings.backend, .name = worker->name},
-        worker_task, worker);
-    if (rc < 0 && worker->rc == 0) {
-        worker->rc = rc;
-        snprintf(worker->message, sizeof worker->message, "its loop: %s", weir_code_text(rc));
-    }
     set_ended(worker);
-    return NULL;
 }
 
-static int start_threads(weir_app *app)
+static int run_first(void *arg)
 {
-    for (unsigned i = 1; i < app->worker_count; i++) {
-        weir_app_worker *worker = &app->workers[i];
-        int rc = weir__base_thread_start(&worker->thread, worker->name, run_thread, worker);
-        if (rc < 0)
-            return weir_fail(rc,
-                             "the thread of worker %u could not be started: %s; try --workers %u",
-                             i, weir_code_text(rc), i);
-        worker->begun = true;
-    }
+    run_worker(arg);
     return 0;
+}
+
+static int run_other(size_t index, void *arg)
+{
+    weir_app *app = arg;
+    run_worker(&app->workers[index + 1]);
+    return 0;
+}
+
+static int open_loops(weir_app *app, weir_loops **out_loops)
+{
+    size_t count = app->worker_count - 1;
+    const char **names = weir__base_alloc(count * sizeof *names);
+    if (names == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        names[i] = app->workers[i + 1].name;
+    weir_loops_options options = {.count = count,
+                                  .policy = WEIR_COLLECT_ALL,
+                                  .names = names,
+                                  .run = {.backend = app->settings.backend}};
+    int rc = weir_loops_open(&options, run_other, app, out_loops);
+    weir__base_free(names);
+    if (rc < 0 && rc != -ECANCELED)
+        return weir_fail(rc, "%s; try fewer --workers", weir_failure_message(rc));
+    return rc;
+}
+
+static int keep_loops_open(weir_app *app)
+{
+    weir_loops *loops;
+    int rc = open_loops(app, &loops);
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 1; i < app->worker_count; i++)
+        app->workers[i].begun = true;
+    rc = weir_started(NULL);
+    if (rc < 0)
+        weir_loops_cancel(loops, "the start was cancelled");
+    int closed = weir_loops_close(loops, 0);
+    return rc < 0 ? rc : closed;
+}
+
+/* The loops of the other workers belong to a task of their own: what cancels the lifespan does not
+ * reach them, the drain does. */
+static int keep_loops(void *arg)
+{
+    weir_scope shield = {0};
+    int rc = weir_shield_enter(&shield, WEIR_FOREVER);
+    if (rc < 0)
+        return rc;
+    rc = keep_loops_open(arg);
+    return weir_scope_leave(&shield, rc);
 }
 
 static int start_workers(weir_app *app)
@@ -68,10 +99,10 @@ static int start_workers(weir_app *app)
     if (rc < 0)
         return rc;
     rc = weir_spawn_with(app->worker_group, &(weir_spawn_options){.name = app->workers[0].name},
-                         worker_task, &app->workers[0], NULL);
+                         run_first, &app->workers[0], NULL);
     app->workers[0].begun = rc == 0;
-    if (rc == 0)
-        rc = start_threads(app);
+    if (rc == 0 && app->worker_count > 1)
+        rc = weir_start(app->worker_group, keep_loops, app, NULL);
     return rc;
 }
 
@@ -113,9 +144,6 @@ static void command_all(weir_app *app, enum weir__app_command_kind kind)
 static void join_workers(weir_app *app)
 {
     weir__app_stop_checks(app);
-    for (unsigned i = 1; i < app->worker_count; i++)
-        if (app->workers[i].begun)
-            weir__base_thread_join(&app->workers[i].thread);
     weir_ignore(weir_group_close(app->worker_group, 0), "the record of the worker has its result");
     app->worker_group = NULL;
 }

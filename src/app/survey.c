@@ -47,8 +47,10 @@ struct looking {
 /* Tasks that the frame itself runs; nobody waits for them. */
 static bool is_ours(const weir_app_worker *worker, const weir_task *task)
 {
-    return task == worker->main_task || task == worker->keeper_task ||
-           task == worker->app->main_task || task->name == weir__app_check_name ||
+    bool attends = weir__core_hot(weir__core_loop(), task)->wait_kind == WEIR_WAIT_LOOP;
+    return attends || task->group == worker->app->worker_group || task == worker->main_task ||
+           task == worker->keeper_task || task == worker->app->main_task ||
+           task->name == weir__app_check_name ||
            (task->name != NULL && strcmp(task->name, "http accept") == 0);
 }
 
