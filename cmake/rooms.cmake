@@ -42,6 +42,7 @@ set(weir_sees_system ${weir_sees_app} app)
 set(weir_sees_test ${weir_sees_http} http sqlite)
 set(weir_sees_support base)
 list(APPEND weir_sees_app loops)
+list(APPEND weir_sees_system loops)
 
 # Sources of one room, without the files of other CPUs.
 function(weir_room_sources room out_sources)

@@ -387,8 +387,12 @@ IO_TEST(one_budget_takes_all_loops_through_the_steps_of_the_end) /* W1, W2, W3, 
     EXPECT_EQ(1, drained_count);
     EXPECT_EQ(WEIR_OUTCOME_OK, stats.outcome);
     weir_loops_stats_get(loops, 1, &stats);
+    while (stats.phase == WEIR_STOP_NONE) {
+        EXPECT_RC(0, weir_sleep(WEIR_MS));
+        weir_loops_stats_get(loops, 1, &stats);
+    }
     EXPECT_EQ(WEIR_STOP_DRAIN, stats.phase);
-    EXPECT(stats.state != WEIR_LOOP_ENDED);
+    EXPECT_EQ(WEIR_LOOP_STOPPING, stats.state);
     weir_loops_stop(loops, 50 * WEIR_MS, "enough");
     weir_loops_stats_get(loops, 2, &stats);
     while (stats.state != WEIR_LOOP_ENDED) {
