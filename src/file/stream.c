@@ -8,7 +8,9 @@
  *
  * Runs on  the loop the reader was opened on; a job on a thread of the default pool.
  * Costs    what is cached: one system call for at most 256 KiB. What is not: one operation or job
- *          for a block of up to 1 MiB, which runs while the block before is looked at.
+ *          for a block of up to 1 MiB, which runs while the block before is looked at. (200 MiB of
+ *          lines that were not in memory, with blocks of at most 256 KiB, 1 MiB and 4 MiB: 0.18,
+ *          0.17 and 0.18 s; getline() 0.32 s.)
  * Holds    1. The file is held from open to close, and while a read ahead is under way.
  *          2. At most one read ahead is under way; its memory stays until it has ended.
  */
