@@ -17,12 +17,15 @@
  * limit of the client itself is -ETIMEDOUT. An answer of any status is a success: -EIO and its kind
  * mean that no whole answer came.
  *
- * https:// is refused with -EPROTONOSUPPORT until weir has TLS. Redirects are not followed.
+ * https:// needs a configuration of weir/tls.h, see weir_http_client_options.tls. Redirects are not
+ * followed.
  */
 #ifndef WEIR_HTTP_CLIENT_H
 #define WEIR_HTTP_CLIENT_H
 
 #include <weir/base.h>
+
+struct weir_tls_config;
 
 /** Connections to servers, kept for the next call. It belongs to the loop it was opened on. */
 typedef struct weir_http_client weir_http_client;
@@ -39,12 +42,15 @@ typedef struct weir_http_client_options {
     size_t conns_max;            /* open at once, all origins; 0: 100 */
     size_t conns_per_origin_max; /* to one host and port; 0: 32 */
     int64_t pool_wait_ns;        /* for a free place; 0: 5 s */
-    int64_t connect_timeout_ns;  /* with looking the name up; 0: 5 s */
+    int64_t connect_timeout_ns;  /* with looking the name up, and TLS; 0: 5 s */
     int64_t idle_timeout_ns;     /* no byte from or to the peer; 0: 10 s */
     int64_t total_timeout_ns;    /* of one call, its body included; 0: 30 s */
     int64_t kept_ns;             /* an idle connection is kept; 0: 50 s */
     size_t response_bytes_max;   /* of a body held in memory; 0: 16 MiB */
     const char *user_agent;      /* kept; NULL: "weir" */
+    struct weir_tls_config
+        *tls; /* for https, of role WEIR_TLS_CLIENT, with an alpn of "http/1.1" or
+                                    none; held until the client is closed; NULL: https is refused */
 } weir_http_client_options;
 
 /** A header of a call: both borrowed. */
@@ -55,7 +61,7 @@ typedef struct weir_http_header {
 
 /** What to ask. Zero is the default of each field but url. */
 typedef struct weir_http_call {
-    const char *url;                 /* http://host[:port]/path?query */
+    const char *url;                 /* http://host[:port]/path?query, or https:// */
     const char *method;              /* NULL: GET, or POST when there is a body */
     const weir_http_header *headers; /* ends with a NULL name; NULL: none of your own */
     const void *body;
@@ -134,7 +140,8 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_http_get(weir_http_client *cli
  *
  * Returns     0 when a whole answer came, whatever its status, or a negative errno
  * Errors      -EINVAL           the URL or a header is impossible
- *             -EPROTONOSUPPORT  https
+ *             -EPROTONOSUPPORT  https without a configuration for it, or nothing in common with it
+ *             -EKEYREJECTED     https: the certificate is refused; the message says why
  *             -ETIMEDOUT        a limit of the client was hit; the message says which
  *             -EBADMSG          what came is no HTTP/1.1 answer
  *             -EPIPE            the peer closed before the answer was whole
@@ -142,7 +149,8 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_http_get(weir_http_client *cli
  *             -EBUSY            no place in the pool within pool_wait_ns
  *             -ENOMEM           no memory
  *             -ECANCELED        the caller's scope is cancelled
- *             others            as weir_connect(), weir_conn_read(), weir_conn_write_all()
+ *             others            as weir_connect(), weir_conn_read(), weir_conn_write_all(); for
+ *                               https as weir_tls_client()
  * Checkpoint  always
  * Thread      the client's loop, in a task
  * Source      RFC 9110, RFC 9112

@@ -43,6 +43,7 @@
 #define WEIR_TLS_H
 
 #include <weir/conn.h>
+#include <weir/listener.h>
 
 /** Certificates, trust and rules of TLS connections; counted, for any number of loops. */
 typedef struct weir_tls_config weir_tls_config;
@@ -117,6 +118,18 @@ typedef struct weir_tls_connect_options {
     weir_connect_options connect; /* connect_timeout_ns covers the handshake as well; 0: 5 s */
     const char *server_name;      /* asked for and checked; NULL: the host */
 } weir_tls_connect_options;
+
+/** What to do with a connection that has shaken hands; it is closed when this returns. */
+typedef int weir_tls_handler_fn(weir_conn *conn, void *arg);
+/** Hears of a handshake, or a handler, that failed; must not wait. */
+typedef void weir_tls_failed_fn(const weir_address *peer, int rc, const char *message, void *arg);
+
+/** How to serve. Zero is the default of each field. */
+typedef struct weir_tls_serve_options {
+    size_t handshakes_max;      /* under way at once; 0: 64. More wait in the listener's queue */
+    size_t conns_max;           /* open at once, with those; 0: 10,000 */
+    weir_tls_failed_fn *failed; /* NULL: nobody is told, weir_tls_stats_get() counts */
+} weir_tls_serve_options;
 
 enum { WEIR_TLS_TEXT_BYTES = 256, WEIR_TLS_FINGERPRINT_BYTES = 65 };
 
@@ -275,6 +288,31 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_tls_client(weir_conn *conn,
  */
 WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_tls_accept(weir_conn *conn,
                                                              weir_tls_config *config);
+
+/**
+ * Take connections from a listener, shake hands with each, and hand them to a task of their own.
+ *
+ * Handshakes are the dear part of TLS: no more than handshakes_max are under way at once, so a
+ * crowd of them takes turns with the work of connections that are open.
+ *
+ * @param listener  open; the caller's
+ * @param config    of role WEIR_TLS_SERVER
+ * @param options   borrowed; NULL for the defaults
+ * @param handler   called in a task of its own for each connection
+ * @param arg       passed to handler and options->failed
+ *
+ * Returns     0 when the listener was closed and every handler has returned, or a negative errno
+ * Errors      -ECANCELED  the caller's scope is cancelled; the handlers have unwound
+ *             -EINVAL     a configuration for clients, or no handler
+ *             others      as weir_listener_accept(), weir_spawn()
+ * Checkpoint  always
+ * Thread      the listener's loop, in a task
+ */
+WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_tls_serve(weir_listener *listener,
+                                                            weir_tls_config *config,
+                                                            const weir_tls_serve_options *options,
+                                                            weir_tls_handler_fn *handler,
+                                                            void *arg);
 
 /**
  * What a TLS connection agreed on, and with whom.

@@ -79,6 +79,9 @@ int weir_http_client_open(const weir_http_client_options *options, weir_http_cli
         return -ENOMEM;
     client->loop = weir__core_loop();
     client->limits = limits;
+    client->secure = (struct weir__net_secure *)(void *)limits.tls; // its first member
+    if (client->secure != NULL)
+        client->secure->hold(client->secure);
     weir__client_pool_open(client);
     weir__ledger_add(&client->entry, "HTTP client", __builtin_return_address(0), close_left_open);
     *out_client = client;
@@ -91,6 +94,8 @@ void weir_http_client_close(weir_http_client *client)
         return;
     weir__ledger_remove(&client->entry);
     weir__client_pool_close(client);
+    if (client->secure != NULL)
+        client->secure->release(client->secure);
     weir__base_free(client);
 }
 
@@ -270,21 +275,22 @@ static void give_back(weir_http_exchange *exchange)
 static bool died_idle(const weir_http_exchange *exchange, int rc)
 {
     return exchange->conn != NULL && exchange->conn->used_before &&
-           exchange->head_bytes.size == 0 && (rc == -EPIPE || rc == -ECONNRESET);
+           exchange->head_bytes.size == 0 &&
+           (rc == -EPIPE || rc == -ECONNRESET ||
+            (rc == -EPROTO && exchange->conn->origin->https)); // closed without the close of TLS
 }
 
 struct attempt {
     const weir_http_call *call;
     const struct weir__buffer *head;
-    const char *host;
-    uint16_t port;
+    struct weir__client_target target;
     bool fresh;
 };
 
 static int attempt_call(weir_http_exchange *exchange, const struct attempt *attempt)
 {
-    int rc = weir__client_acquire(exchange->client, attempt->host, attempt->port, attempt->fresh,
-                                  &exchange->conn);
+    int rc =
+        weir__client_acquire(exchange->client, &attempt->target, attempt->fresh, &exchange->conn);
     if (rc < 0)
         return rc;
     weir__buffer_clear(&exchange->head_bytes);
@@ -322,7 +328,8 @@ static bool is_idempotent(const char *method)
     return false;
 }
 
-static int parse_url(const char *text, struct weir__http_url *out_url)
+static int parse_url(const weir_http_client *client, const char *text,
+                     struct weir__http_url *out_url)
 {
     struct weir__http_fail fail;
     if (text == NULL)
@@ -332,10 +339,9 @@ static int parse_url(const char *text, struct weir__http_url *out_url)
         weir__http_fail_text(&fail, reason, sizeof reason);
         return weir_fail(-EINVAL, "not a URL that can be fetched: %s", reason);
     }
-    if (out_url->https)
-        return weir_fail(-EPROTONOSUPPORT,
-                         "https is not supported yet: this weir has no TLS; use an http URL, or a "
-                         "proxy that speaks TLS");
+    if (out_url->https && client->secure == NULL)
+        return weir_fail(-EPROTONOSUPPORT, "https needs a configuration of TLS: set "
+                                           "weir_http_client_options.tls (weir/tls.h)");
     return 0;
 }
 
@@ -375,7 +381,7 @@ int weir_http_begin(weir_http_client *client, const weir_http_call *call,
     if (!weir__http_token_valid(weir__str_from(method)) || strcmp(method, "CONNECT") == 0)
         return weir_fail(-EINVAL, "method %.20s cannot be sent by this client", method);
     struct weir__http_url url;
-    int rc = parse_url(call->url, &url);
+    int rc = parse_url(client, call->url, &url);
     if (rc < 0)
         return rc;
     weir_http_exchange *exchange;
@@ -389,7 +395,8 @@ int weir_http_begin(weir_http_client *client, const weir_http_call *call,
     char *host = weir__base_strndup(url.host.data, url.host.size);
     rc = host == NULL ? -ENOMEM : append_head(&head, client, call, &url, method);
     if (rc == 0) {
-        struct attempt attempt = {.call = call, .head = &head, .host = host, .port = url.port};
+        struct attempt attempt = {
+            .call = call, .head = &head, .target = {host, url.port, url.https}};
         rc = run_call(exchange, &attempt);
     }
     weir__base_free(host);

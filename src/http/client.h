@@ -23,12 +23,20 @@ struct weir__client_conn {
     bool used_before; /* it has carried an answer: it may have died since */
 };
 
-/* A host and port that is being talked to. */
+/* Where a call goes. */
+struct weir__client_target {
+    const char *host;
+    uint16_t port;
+    bool https;
+};
+
+/* A target that is being talked to. */
 struct weir__origin {
     struct weir__list link;
     size_t places_taken; /* connections in use and idle, and those being made */
     size_t askers;       /* tasks that want a place, also those that have just been woken */
     uint16_t port;
+    bool https;
     char host[]; /* NUL at the end */
 };
 
@@ -36,6 +44,7 @@ struct weir_http_client {
     struct weir__ledger_entry entry;
     weir_loop *loop;
     weir_http_client_options limits; /* defaults filled in */
+    struct weir__net_secure *secure; /* limits.tls, held; NULL: no https */
     struct weir__list origins;
     struct weir__list idle;
     struct weir__list waiters; /* struct place_waiter, first come first served */
@@ -49,8 +58,8 @@ struct weir_http_client {
 
 /* A checkpoint. A connection to the origin, idle or new; its place is taken. Errors of
  * weir_connect(), and -EBUSY when no place came free in time. `fresh`: do not use an idle one. */
-int weir__client_acquire(weir_http_client *client, const char *host, uint16_t port, bool fresh,
-                         struct weir__client_conn **out_conn) WEIR_MUST_CHECK;
+int weir__client_acquire(weir_http_client *client, const struct weir__client_target *target,
+                         bool fresh, struct weir__client_conn **out_conn) WEIR_MUST_CHECK;
 /* Not a checkpoint. `reusable`: keep it for the next call. */
 void weir__client_release(weir_http_client *client, struct weir__client_conn *conn, bool reusable);
 void weir__client_pool_open(weir_http_client *client);

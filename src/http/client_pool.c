@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "http/client.h"
 
 struct place_waiter {
@@ -26,31 +27,35 @@ struct place_waiter {
 
 /* --- origins ---------------------------------------------------------------------------------- */
 
-static struct weir__origin *find_origin(weir_http_client *client, const char *host, uint16_t port)
+static struct weir__origin *find_origin(weir_http_client *client,
+                                        const struct weir__client_target *target)
 {
     for (struct weir__list *node = client->origins.next; node != &client->origins;
          node = node->next) {
         struct weir__origin *origin = WEIR__CONTAINER(node, struct weir__origin, link);
-        if (origin->port == port && strcasecmp(origin->host, host) == 0)
+        if (origin->port == target->port && origin->https == target->https &&
+            strcasecmp(origin->host, target->host) == 0)
             return origin;
     }
     return NULL;
 }
 
-static struct weir__origin *origin_for(weir_http_client *client, const char *host, uint16_t port)
+static struct weir__origin *origin_for(weir_http_client *client,
+                                       const struct weir__client_target *target)
 {
-    struct weir__origin *origin = find_origin(client, host, port);
+    struct weir__origin *origin = find_origin(client, target);
     if (origin != NULL) {
         weir__list_remove(&origin->link); /* recently used ones are found soonest */
         weir__list_prepend(&client->origins, &origin->link);
         return origin;
     }
-    size_t size = strlen(host) + 1;
+    size_t size = strlen(target->host) + 1;
     origin = weir__base_alloc_zero(sizeof *origin + size);
     if (origin == NULL)
         return NULL;
-    origin->port = port;
-    memcpy(origin->host, host, size);
+    origin->port = target->port;
+    origin->https = target->https;
+    memcpy(origin->host, target->host, size);
     weir__list_prepend(&client->origins, &origin->link);
     return origin;
 }
@@ -221,6 +226,28 @@ static void keep(weir_http_client *client, struct weir__client_conn *conn)
 
 /* --- the two doors ---------------------------------------------------------------------------- */
 
+/* The handshake, within what is left of the time to connect. */
+static int secure_conn(weir_http_client *client, const struct weir__origin *origin, weir_conn *conn,
+                       int64_t begun_ns)
+{
+    int64_t limit_ns = client->limits.connect_timeout_ns;
+    if (limit_ns == WEIR_FOREVER)
+        return client->secure->client(conn, client->secure, origin->host);
+    weir_scope limit = {0};
+    bool limited = !weir_cancelled();
+    int rc = limited ? weir_deadline_enter(&limit, weir__base_add_ns(begun_ns, limit_ns)) : 0;
+    if (rc < 0)
+        return rc;
+    rc = client->secure->client(conn, client->secure, origin->host);
+    if (limited)
+        rc = weir_scope_leave(&limit, rc);
+    if (rc != -ETIME)
+        return rc;
+    char duration[WEIR__NET_DURATION_BYTES];
+    return weir_fail(-ETIMEDOUT, "no TLS connection to %s:%u within %s", origin->host,
+                     (unsigned)origin->port, weir__net_duration(limit_ns, duration));
+}
+
 static int connect_new(weir_http_client *client, struct weir__origin *origin,
                        struct weir__client_conn **out_conn)
 {
@@ -232,22 +259,31 @@ static int connect_new(weir_http_client *client, struct weir__origin *origin,
         .read_idle_timeout_ns = client->limits.idle_timeout_ns,
         .write_stall_timeout_ns = client->limits.idle_timeout_ns,
     };
+    int64_t begun_ns = weir_now();
     int rc = weir_connect(origin->host, origin->port, &options, &conn->conn);
-    if (rc < 0) {
-        weir__base_free(conn);
-        return rc;
-    }
+    if (rc < 0)
+        goto free_conn;
+    if (origin->https)
+        rc = secure_conn(client, origin, conn->conn, begun_ns);
+    if (rc < 0)
+        goto close_conn;
     conn->origin = origin;
     weir__list_init(&conn->link);
     client->stats.connected++;
     *out_conn = conn;
     return 0;
+
+close_conn:
+    weir_conn_close(conn->conn);
+free_conn:
+    weir__base_free(conn);
+    return rc;
 }
 
-int weir__client_acquire(weir_http_client *client, const char *host, uint16_t port, bool fresh,
-                         struct weir__client_conn **out_conn)
+int weir__client_acquire(weir_http_client *client, const struct weir__client_target *target,
+                         bool fresh, struct weir__client_conn **out_conn)
 {
-    struct weir__origin *origin = origin_for(client, host, port);
+    struct weir__origin *origin = origin_for(client, target);
     if (origin == NULL)
         return -ENOMEM;
     struct weir__client_conn *idle;

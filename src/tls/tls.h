@@ -10,6 +10,7 @@
  *     bio.c        between OpenSSL and a connection: received buffers in, one write block out
  *     layer.c      reading, writing and closing: the layer over a connection (net/conn.h)
  *     handshake.c  putting the layer on, and the limits of that
+ *     serve.c      a listener whose connections shake hands, so many at a time
  *     info.c       what was agreed on
  *
  * OpenSSL never waits here: what it reads has been received, what it writes goes into a block of
@@ -38,6 +39,8 @@
 
 enum {
     WEIR__TLS_SESSIONS_MAX = 256,
+    WEIR__TLS_HANDSHAKES_MAX = 64,
+    WEIR__TLS_CONNS_MAX = 10000,
     WEIR__TLS_RECORD_BYTES = 16384, /* of plain text: RFC 8446 section 5.1 */
     WEIR__TLS_RECORD_MORE = 512,    /* that encryption, or a key update before it, may add */
     WEIR__TLS_BATCH_BYTES = 4 * WEIR__TLS_RECORD_BYTES,

@@ -369,7 +369,7 @@ ANY_TEST(impossible_urls_are_refused_with_a_sentence)
     weir_http_response *response;
     int rc = weir_http_get(client, "https://example.com/", &response);
     EXPECT_RC(-EPROTONOSUPPORT, rc);
-    EXPECT_CONTAINS("https is not supported yet", weir_failure_message(rc));
+    EXPECT_CONTAINS("https needs a configuration of TLS", weir_failure_message(rc));
     EXPECT_RC(-EINVAL, weir_http_get(client, "ftp://example.com/", &response));
     EXPECT_RC(-EINVAL, weir_http_get(client, "http://user:secret@example.com/", &response));
     rc = weir_http_get(client, "http://127.0.0.1:1/", &response);
