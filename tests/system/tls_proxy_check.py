@@ -179,6 +179,17 @@ def run(program, backend_name, folder):
     out = subprocess.run([*words, "-sess_in", session], input=b"", capture_output=True,
                          timeout=PATIENCE, check=False).stdout
     expect(b"Reused, TLSv1.3" in out, "openssl s_client comes back with a ticket of TLS 1.3")
+    out = subprocess.run(["openssl", "s_client", "-connect", "localhost:%d" % front.port, "-tls1_1",
+                          "-cipher", "ALL:@SECLEVEL=0"], input=b"", capture_output=True,
+                         timeout=PATIENCE, check=False)
+    expect(b"alert protocol version" in out.stderr, "a client of TLS 1.1 is refused")
+    out = subprocess.run(["openssl", "s_client", "-connect", "localhost:%d" % front.port, "-tls1_2",
+                          "-cipher", "AES128-SHA:@SECLEVEL=0"], input=b"", capture_output=True,
+                         timeout=PATIENCE, check=False)
+    expect(b"alert handshake failure" in out.stderr, "a client without ECDHE and AEAD is refused")
+    out = subprocess.run(["openssl", "s_client", "-connect", "localhost:%d" % front.port, "-tls1_2"],
+                         input=b"R\n", capture_output=True, timeout=PATIENCE, check=False)
+    expect(b"no renegotiation" in out.stderr, "nobody negotiates again")
     if shutil.which("curl"):
         out = subprocess.run(["curl", "-sS", "--cacert", roots,
                               "https://127.0.0.1:%d/" % front.port], capture_output=True,
@@ -206,12 +217,139 @@ def run(program, backend_name, folder):
                f"{name} leaves nothing open {errors[-300:] if 'W401' in errors else ''}")
 
 
+# --- the proxy as a client ---------------------------------------------------------------------------
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+def wait_for_port(port, process):
+    def there():
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return True
+        except OSError:
+            return process.poll() is not None
+    wait_until(there)
+
+
+class Server:
+    """A TLS server of somebody else, on `port`."""
+
+    def __init__(self, *words, port):
+        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE)
+        wait_for_port(port, self.process)
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+def fetch(port):
+    """What comes back for a GET, as far as it comes."""
+    got = b""
+    try:
+        with socket.create_connection(("127.0.0.1", port)) as conn:
+            conn.settimeout(PATIENCE)
+            conn.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            while piece := conn.recv(65536):
+                got += piece
+    except OSError:
+        pass
+    return got
+
+
+NGINX = """
+daemon off; master_process off; pid %(folder)s/nginx.pid; error_log stderr crit;
+events {}
+http {
+    access_log off;
+    client_body_temp_path %(folder)s; proxy_temp_path %(folder)s; fastcgi_temp_path %(folder)s;
+    uwsgi_temp_path %(folder)s; scgi_temp_path %(folder)s;
+    server {
+        listen 127.0.0.1:%(port)d ssl;
+        ssl_certificate %(chain)s; ssl_certificate_key %(key)s;
+        ssl_protocols %(protocols)s; ssl_session_tickets on;
+        return 200 "nginx with $ssl_protocol, reused: $ssl_session_reused\\n";
+    }
+}
+"""
+
+
+def talk_to_nginx(program, backend_name, folder, protocol, name):
+    chain, key = make_certificate(folder, "nginx")
+    port = free_port()
+    config = os.path.join(folder, "nginx.conf")
+    with open(config, "w", encoding="ascii") as file:
+        file.write(NGINX % {"folder": folder, "port": port, "chain": chain, "key": key,
+                            "protocols": protocol})
+    server = Server(shutil.which("nginx") or "/usr/sbin/nginx", "-e", "stderr", "-p", folder, "-c",
+                    config, port=port)
+    back = Proxy(program, backend_name, "back", "127.0.0.1:0", "localhost", str(port),
+                 os.path.join(folder, "root.pem"))
+    first, second = fetch(back.port), fetch(back.port)
+    expect(b"nginx with %s, reused: ." % name in first, f"nginx with {protocol} answers")
+    expect(b"nginx with %s, reused: r" % name in second, f"and knows us when we come back")
+    expect(back.end()[0] == 0, "which ends well")
+    server.end()
+
+
+def refuse_server(program, backend_name, folder, words, sentence, what):
+    """A proxy in front of `openssl s_server` that our side must refuse."""
+    port = free_port()
+    server = Server("openssl", "s_server", "-accept", "127.0.0.1:%d" % port, "-quiet", *words,
+                    port=port)
+    back = Proxy(program, backend_name, "back", "127.0.0.1:0", "localhost", str(port),
+                 os.path.join(folder, "root.pem"))
+    expect(fetch(back.port) == b"", f"nothing comes of {what}")
+    line = back.read_error(":")
+    expect(sentence in line, f"and it is told: {line.strip()}")
+    back.end()
+    server.end()
+
+
+def make_weak(folder):
+    root = os.path.join(folder, "root")
+    path = os.path.join(folder, "weak")
+    sh("openssl", "req", "-newkey", "rsa:1024", "-nodes", "-keyout", path + ".key", "-out",
+       path + ".csr", "-subj", "/CN=weak")
+    with open(path + ".ext", "w", encoding="ascii") as file:
+        file.write("subjectAltName=DNS:localhost\n")
+    sh("openssl", "x509", "-req", "-in", path + ".csr", "-CA", root + ".pem", "-CAkey",
+       root + ".key", "-CAcreateserial", "-out", path + ".pem", "-days", "2", "-extfile",
+       path + ".ext")
+    return path + ".pem", path + ".key"
+
+
+def run_as_client(program, backend_name, folder):
+    if shutil.which("nginx") or os.path.exists("/usr/sbin/nginx"):
+        talk_to_nginx(program, backend_name, folder, "TLSv1.3", b"TLSv1.3")
+        talk_to_nginx(program, backend_name, folder, "TLSv1.2", b"TLSv1.2")
+    chain, key = make_certificate(folder, "server")
+    weak, weak_key = make_weak(folder)
+    low = ["-cipher", "ALL:@SECLEVEL=0"]
+    refuse_server(program, backend_name, folder, ["-cert", weak, "-key", weak_key, *low],
+                  "its key is too weak (1024 bits)", "a server with a weak key")
+    refuse_server(program, backend_name, folder, ["-cert", chain, "-key", key, "-tls1_1", *low],
+                  "protocol version", "a server of TLS 1.1")
+    refuse_server(program, backend_name, folder,
+                  ["-cert", chain, "-key", key, "-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"],
+                  "handshake failure", "a server without ECDHE and AEAD")
+    refuse_server(program, backend_name, folder,
+                  ["-cert", chain, "-key", key, "-Verify", "1", "-verify_return_error"],
+                  "certificate required", "a server that wants a certificate of ours")
+
+
 def main():
     program, backends = sys.argv[1], sys.argv[2:] or ["uring", "epoll"]
     for backend in backends:
         print(f"--- {backend}")
         with tempfile.TemporaryDirectory(prefix="weir-proxy-") as folder:
             run(program, backend, folder)
+            run_as_client(program, backend, folder)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

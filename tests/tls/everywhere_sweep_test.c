@@ -11,7 +11,7 @@
 #include "tests/tls/pair.h"
 #include "tls/tls.h"
 
-enum { SIZE = 40000 };
+enum { SIZE = 20000 };
 static char sent[SIZE];
 static weir_str root_pem;
 
@@ -205,7 +205,7 @@ TEST(each_allocation_of_openssl_may_fail)
         EXPECT_RC(0, run_shake(0));
     uint64_t count = requests;
     int64_t level = live;
-    uint64_t step = count / (uint64_t)test_rounds(300) + 1;
+    uint64_t step = count / (uint64_t)test_rounds(120) + 1;
     int refused = 0;
     for (uint64_t nth = 1; nth <= count && !test_failed(); nth += step) {
         int rc = run_shake(nth);
