@@ -221,7 +221,6 @@ static int verify_mode(const weir_tls_options *options)
 static void set_rules(SSL_CTX *context, weir_tls_config *config)
 {
     const weir_tls_options *options = &config->options;
-    SSL_CTX_set_app_data(context, config);
     SSL_CTX_set_security_level(context, SECURITY_LEVEL);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
@@ -244,7 +243,9 @@ static int fill_context(SSL_CTX *context, weir_tls_config *config, size_t index)
     const weir_tls_options *options = &config->options;
     int version = options->version_min == WEIR_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
     if (SSL_CTX_set_min_proto_version(context, version) != 1)
-        return -EINVAL;
+        return weir_fail(-EINVAL, "TLS: this OpenSSL does not speak that version");
+    if (SSL_CTX_set_app_data(context, config) != 1)
+        return -ENOMEM;
     set_rules(context, config);
     int rc = set_lists(context, options);
     if (rc < 0)

@@ -75,7 +75,8 @@ static int fill_tls(struct weir__tls *tls, weir_conn *conn, weir_tls_config *con
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
-    SSL_set_app_data(tls->ssl, tls);
+    if (SSL_set_app_data(tls->ssl, tls) != 1)
+        return -ENOMEM;
     return set_up_side(tls, host);
 }
 
