@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/relay.h>
 #include <weir/tls.h>
 #include <weir/weir.h>
 
@@ -22,40 +23,12 @@ struct proxy {
     uint16_t port;
 };
 
-struct way {
-    weir_conn *from, *to;
-};
-
-static int carry(void *arg)
-{
-    struct way *way = arg;
-    char piece[16 * 1024];
-    ssize_t got;
-    int rc = 0;
-    while (rc == 0 && (got = weir_conn_read(way->from, piece, sizeof piece)) != 0)
-        rc = got < 0 ? (int)got : weir_conn_write_all(way->to, piece, (size_t)got, NULL);
-    return rc < 0 ? rc : weir_conn_finish(way->to); // a half-close, handed on
-}
-
-static int carry_both(weir_conn *a, weir_conn *b)
+/* Closes b. A connection that has failed must not look finished to the other side. */
+static int relay_and_close(weir_conn *a, weir_conn *b)
 {
     weir_ignore(weir_conn_set_limits(a, WEIR_HOUR, 0), "no limit is negative");
     weir_ignore(weir_conn_set_limits(b, WEIR_HOUR, 0), "no limit is negative");
-    struct way there = {a, b}, back = {b, a};
-    weir_group *group;
-    int rc = weir_group_open(&group, NULL);
-    if (rc < 0)
-        return rc;
-    rc = weir_spawn(group, carry, &there);
-    if (rc == 0)
-        rc = weir_spawn(group, carry, &back);
-    return weir_group_close(group, rc);
-}
-
-/* Closes b. A connection that has failed must not look finished to the other side. */
-static int carry_and_close(weir_conn *a, weir_conn *b)
-{
-    int rc = carry_both(a, b);
+    int rc = weir_relay(a, b, NULL, NULL);
     if (rc < 0)
         weir_conn_abort(b);
     else
@@ -70,7 +43,7 @@ static int serve_front(weir_conn *client, void *arg)
     struct proxy *proxy = arg;
     weir_conn *backend;
     int rc = weir_connect_address(&proxy->backend, NULL, &backend);
-    return rc < 0 ? rc : carry_and_close(client, backend);
+    return rc < 0 ? rc : relay_and_close(client, backend);
 }
 
 static void tell(const weir_address *peer, int rc, const char *message, void *arg)
@@ -101,7 +74,7 @@ static int serve_back(struct serve_back *a)
     weir_tls_connect_options options = {.config = proxy->config};
     int rc = weir_tls_connect(proxy->host, proxy->port, &options, &server);
     if (rc == 0)
-        rc = carry_and_close(server, a->client);
+        rc = relay_and_close(server, a->client);
     else
         weir_conn_abort(a->client);
     if (rc < 0 && rc != -ECANCELED)

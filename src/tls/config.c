@@ -399,7 +399,7 @@ int weir_tls_config_reload(weir_tls_config *config)
     weir__base_mutex_lock(&config->lock);
     struct weir__tls_set *before = config->set;
     config->set = set;
-    config->generation++;
+    set->generation = ++config->generation;
     config->stats.reloads++;
     weir__tls_session_forget(config);
     weir__base_mutex_unlock(&config->lock);

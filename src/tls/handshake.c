@@ -65,8 +65,8 @@ static int fill_tls(struct weir__tls *tls, weir_conn *conn, weir_tls_config *con
     weir__buffer_init(&tls->plain);
     tls->conn = conn;
     tls->config = weir_tls_config_hold(config);
-    tls->generation = __atomic_load_n(&config->generation, __ATOMIC_RELAXED);
     tls->set = weir__tls_set_hold(config);
+    tls->generation = tls->set->generation;
     ERR_clear_error();
     tls->ssl = SSL_new(tls->set->contexts[0]);
     BIO *bio = tls->ssl == NULL ? NULL : BIO_new(config->bio);

@@ -56,7 +56,8 @@ enum {
 
 /* What one load gave: a context for each certificate; a client has one. */
 struct weir__tls_set {
-    unsigned refs; /* atomic */
+    unsigned refs;       /* atomic */
+    uint64_t generation; /* of the configuration; set before anybody sees it */
     size_t count;
     SSL_CTX *contexts[];
 };
@@ -124,7 +125,7 @@ struct weir__tls {
     weir_conn *conn;
     weir_tls_config *config;   /* held */
     struct weir__tls_set *set; /* held until the handshake is done */
-    uint64_t generation;       /* of the configuration when the handshake began */
+    uint64_t generation;       /* of `set` */
     char *host;                /* NULL on a server's side */
     struct weir__buffer next;  /* encrypted; OpenSSL appends here */
     struct weir__buffer out;   /* before `next`: from out_sent on not yet sent; stays where it is */

@@ -11,10 +11,15 @@
 #include "tests/support/test.h"
 #include "tls/tls.h"
 
+/* Both ends are here: nobody is far away. Before any thread begins. */
+__attribute__((constructor)) static void be_impatient(void)
+{
+    weir__tls_linger_ns = 20 * WEIR_MS;
+}
+
 struct pair plain_pair(void)
 {
     struct pair pair = {0};
-    weir__tls_linger_ns = 20 * WEIR_MS; // both ends are here: nobody is far away
     weir_listener *listener;
     if (weir_listener_open(NULL, &listener) < 0 ||
         weir_connect_address(weir_listener_address(listener), NULL, &pair.client) < 0 ||

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/relay.h>
 #include <weir/weir.h>
 
 #include "base/sys.h"
@@ -182,6 +183,28 @@ IO_TEST(bytes_can_be_looked_at_where_they_lie)
     EXPECT_RC(0, weir__net_conn_wait_more(pair.server, 0));
     EXPECT(!weir__net_conn_at_rest(pair.server));
     weir_conn_close(pair.server);
+}
+
+IO_TEST(a_file_is_sent_over_tls_too)
+{
+    struct pair pair = good_pair(WEIR_TLS_DEFAULT);
+    char *data = malloc(100000);
+    fill(data, 100000, 5);
+    const char *path = write_file("data", (weir_str){data, 100000});
+    weir_file *file;
+    REQUIRE_RC(0, weir_file_open(path, NULL, &file));
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(
+        0, WEIR_SPAWN(group, reading, .conn = pair.server, .data = data + 10, .size = 100000 - 10));
+    size_t sent = 0;
+    EXPECT_RC(0, weir_conn_send_file(pair.client, file, 10, WEIR_UNLIMITED, &sent));
+    EXPECT_EQ(100000 - 10, sent);
+    EXPECT_RC(0, weir_conn_finish(pair.client));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(0, weir_file_close(file));
+    free(data);
+    close_pair(&pair);
 }
 
 /* --- limits, cancellation, closes ------------------------------------------------------------- */
