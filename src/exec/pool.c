@@ -99,6 +99,8 @@ static void join_left(struct weir__worker *worker)
 
 static void release(weir_pool *pool)
 {
+    while (__atomic_load_n(&pool->callers, __ATOMIC_ACQUIRE) > 0)
+        weir__base_thread_pause();
     weir__base_cond_deinit(&pool->quiet);
     weir__base_cond_deinit(&pool->work);
     weir__base_mutex_deinit(&pool->lock);
@@ -204,9 +206,9 @@ static int start_thread(weir_pool *pool)
 }
 
 /*
- * With the lock: see to it that somebody comes for what is queued. One thread is called at a time;
- * it calls the next one when it finds more than it takes. Fails only when there is no thread at
- * all.
+ * With the lock, to be given back with unlock_and_call(): see to it that somebody comes for what is
+ * queued. One thread is called at a time; it calls the next one when it finds more than it takes.
+ * Fails only when there is no thread at all.
  */
 static int call_thread(weir_pool *pool)
 {
@@ -215,7 +217,7 @@ static int call_thread(weir_pool *pool)
         return 0;
     if (pool->idle_count > 0) {
         pool->calling = true;
-        weir__base_cond_signal(&pool->work);
+        pool->call_due = true;
         return 0;
     }
     if (pool->thread_count == pool->threads_max)
@@ -224,6 +226,21 @@ static int call_thread(weir_pool *pool)
     if (rc == 0)
         pool->calling = true;
     return pool->thread_count > 0 ? 0 : rc;
+}
+
+/* A thread that is woken wants the lock first: it is free by then. The pool waits for us before it
+ * goes, since the job that we call for may be the last and over already. */
+static void unlock_and_call(weir_pool *pool)
+{
+    bool call = pool->call_due;
+    pool->call_due = false;
+    if (call)
+        __atomic_add_fetch(&pool->callers, 1, __ATOMIC_RELAXED);
+    weir__base_mutex_unlock(&pool->lock);
+    if (call) {
+        weir__base_cond_signal(&pool->work);
+        __atomic_sub_fetch(&pool->callers, 1, __ATOMIC_RELEASE);
+    }
 }
 
 static struct weir__job *take(weir_pool *pool, struct weir__worker *self)
@@ -319,7 +336,7 @@ static void *work(void *arg)
         struct weir__job *job = done == NULL ? wait_for_job(pool, self) : take(pool, self);
         if (done == NULL && job == NULL)
             break;
-        weir__base_mutex_unlock(&pool->lock);
+        unlock_and_call(pool);
         if (done != NULL)
             send_home(done);
         if (job != NULL)
@@ -355,7 +372,7 @@ int weir__exec_submit(struct weir__job *job, bool try_only)
             pool->queue_count--;
         }
     }
-    weir__base_mutex_unlock(&pool->lock);
+    unlock_and_call(pool);
     if (rc == -EBUSY)
         return weir_fail(rc, "pool %s: %zu jobs wait already", pool->name, pool->queue_max);
     if (rc == -EAGAIN || rc == -ENOMEM)

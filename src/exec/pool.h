@@ -106,7 +106,9 @@ struct weir_pool {
     size_t queue_max;
     int64_t idle_timeout_ns;
     int64_t close_budget_ns;
-    bool calling; /* a thread was woken or started and has not looked at the queue yet */
+    bool call_due; /* a waiting thread is to be woken once the lock is free */
+    int callers;   /* atomic: who is about to wake one */
+    bool calling;  /* a thread was woken or started and has not looked at the queue yet */
     bool stopping;
     bool orphaned; /* close gave up: the last thread releases the pool */
     bool leaves_quietly;
