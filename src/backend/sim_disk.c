@@ -458,6 +458,17 @@ static bool is_empty(const struct sim_node *folder)
     return weir__list_empty(&folder->names);
 }
 
+/* Whether a folder is another one, or beneath it. */
+static bool contains(const struct sim_node *node, const struct sim_node *folder)
+{
+    if (node == folder)
+        return true;
+    for (struct weir__list *at = node->names.next; at != &node->names; at = at->next)
+        if (contains(WEIR__CONTAINER(at, struct sim_name, link)->node, folder))
+            return true;
+    return false;
+}
+
 /* Whether `to` may take the place of what has its name. */
 static int may_replace(const struct sim_node *from, const struct sim_node *to)
 {
@@ -479,6 +490,10 @@ static int rename_place(struct sim_disk *disk, const struct place *from, const s
         return -ENOENT;
     if (flags == RENAME_NOREPLACE_ && to->node != NULL)
         return -EEXIST;
+    if (contains(from->node, to->folder))
+        return -EINVAL;
+    if (to->node != NULL && to->node != from->node && contains(to->node, from->folder))
+        return flags == RENAME_EXCHANGE_ ? -EINVAL : -ENOTEMPTY;
     int rc = flags == RENAME_EXCHANGE_ ? 0 : may_replace(from->node, to->node);
     if (rc < 0 || to->node == from->node)
         return rc;
@@ -501,9 +516,11 @@ static int disk_rename(struct weir__virtual_disk *base, struct weir__virtual_nam
     struct place source, target;
     int rc = begin_change(disk);
     if (rc == 0)
-        rc = find_node(disk, from, &source);
+        rc = find_place(disk, from, &source);
     if (rc == 0)
         rc = find_place(disk, to, &target);
+    if (rc == 0 && source.node == NULL)
+        rc = -ENOENT;
     if (rc == 0)
         rc = rename_place(disk, &source, &target, flags);
     return end(disk, rc);
@@ -519,10 +536,10 @@ static int disk_link(struct weir__virtual_disk *base, struct weir__virtual_name 
         rc = find_node(disk, from, &source);
     if (rc == 0)
         rc = find_place(disk, to, &target);
-    if (rc == 0 && S_ISDIR(source.node->mode))
-        rc = -EPERM;
     if (rc == 0 && target.node != NULL)
         rc = -EEXIST;
+    if (rc == 0 && S_ISDIR(source.node->mode))
+        rc = -EPERM;
     if (rc == 0) {
         struct sim_edit edit = edit_of(&target, source.node);
         rc = weir__sim_change(&disk->tree, &edit, 1);
