@@ -7,6 +7,7 @@
 #include <weir/address.h>
 #include <weir/conn.h>
 #include <weir/datagram.h>
+#include <weir/interface.h>
 #include <weir/listener.h>
 #include <weir/resolve.h>
 #include <weir/unix.h>

@@ -19,6 +19,7 @@
 #include <weir/base.h>
 
 struct epoll_event;
+struct ifaddrs;
 
 /* memory */
 int weir__sys_map(size_t bytes, void **out_memory) WEIR_MUST_CHECK; /* private, no reserve, RW */
@@ -106,6 +107,11 @@ int weir__sys_getsockopt_int(int fd, int level, int option, int *out_value) WEIR
 int weir__sys_unsent_bytes(int fd, int *out_bytes) WEIR_MUST_CHECK;
 int weir__sys_getsockname(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_MUST_CHECK;
 int weir__sys_getpeername(int fd, struct sockaddr *out_address, socklen_t *size) WEIR_MUST_CHECK;
+
+/* Calls back once with all network interfaces (getifaddrs); they are gone when it returns. */
+int weir__sys_interfaces(void (*each)(const struct ifaddrs *all, void *arg), void *arg)
+    WEIR_MUST_CHECK;
+unsigned weir__sys_interface_index(const char *name); /* 0: gone meanwhile */
 
 /* epoll, for backend/epoll.c */
 int weir__sys_epoll_create(void) WEIR_MUST_CHECK;

@@ -3,7 +3,9 @@
  *
  * Runs on  any thread.
  */
+#include <ifaddrs.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <sys/ioctl.h>
 
 #include "base/sys_call.h"
@@ -211,4 +213,23 @@ int weir__sys_getpeername(int fd, struct sockaddr *out_address, socklen_t *size)
         WEIR__SYS_CALL_ON(fd, rc, getpeername(fd, out_address, size),
                           weir__virtual_name(fd, true, out_address, size));
     return rc;
+}
+
+int weir__sys_interfaces(void (*each)(const struct ifaddrs *all, void *arg), void *arg)
+{
+    struct ifaddrs *all = NULL;
+    int rc = weir__sys_fault();
+    if (rc == 0)
+        WEIR__SYS_CALL(rc, getifaddrs(&all));
+    if (rc < 0)
+        return rc;
+    each(all, arg);
+    freeifaddrs(all);
+    return 0;
+}
+
+unsigned weir__sys_interface_index(const char *name)
+{
+    weir__sys_count_call();
+    return if_nametoindex(name);
 }

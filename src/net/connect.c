@@ -126,8 +126,9 @@ static int run_race(struct attempt *attempts, size_t count, int *out_fd, size_t 
     return 0;
 }
 
+/* `out_codes` says of each address what came of it when all have failed; 0: it was not tried. */
 static int connect_any(const weir_addresses *addresses, int64_t write_stall_ns, int *out_fd,
-                       size_t *out_at)
+                       size_t *out_at, int out_codes[WEIR_ADDRESSES_MAX])
 {
     *out_at = 0;
     if (addresses->count == 1)
@@ -136,7 +137,10 @@ static int connect_any(const weir_addresses *addresses, int64_t write_stall_ns, 
     for (size_t i = 0; i < addresses->count; i++)
         attempts[i] = (struct attempt){
             .address = &addresses->at[i], .write_stall_ns = write_stall_ns, .fd = -1};
-    return run_race(attempts, addresses->count, out_fd, out_at);
+    int rc = run_race(attempts, addresses->count, out_fd, out_at);
+    for (size_t i = 0; i < addresses->count; i++)
+        out_codes[i] = attempts[i].rc;
+    return rc;
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -147,27 +151,52 @@ struct target {
     uint16_t port;
     const weir_addresses *addresses;
     size_t at;
+    int codes[WEIR_ADDRESSES_MAX]; /* what came of each, when there are several and all failed */
     int64_t timeout_ns;
     bool connecting; /* the name has been looked up */
 };
 
-enum { TARGET_BYTES = 256 + WEIR_ADDRESS_TEXT_BYTES };
+enum { OTHERS_BYTES = 128, TARGET_BYTES = 256 + WEIR_ADDRESS_TEXT_BYTES };
+
+/* Behind the address that the message is about: others that came to something else, by name, and
+ * how many there are besides. */
+static void format_others(const struct target *target, char *out_text, size_t size)
+{
+    size_t used = 0;
+    size_t more = 0;
+    out_text[0] = '\0';
+    for (size_t i = 0; i < target->addresses->count; i++) {
+        int code = target->codes[i];
+        if (i == target->at)
+            continue;
+        char address[WEIR_ADDRESS_TEXT_BYTES];
+        weir_address_format(&target->addresses->at[i], address);
+        const char *what = code == -ECANCELED ? "silent" : weir_code_name(code);
+        if (code == 0 || code == target->codes[target->at] ||
+            used + strlen(address) + strlen(what) + 24 > size)
+            more++;
+        else
+            used += (size_t)snprintf(out_text + used, size - used, "; %s %s", address, what);
+    }
+    if (more > 0)
+        snprintf(out_text + used, size - used, "%s and %zu more", used > 0 ? ";" : "", more);
+}
 
 static const char *format_target(const struct target *target, char out_text[TARGET_BYTES])
 {
     char address[WEIR_ADDRESS_TEXT_BYTES] = "";
+    char others[OTHERS_BYTES] = "";
     weir_address literal;
-    if (target->connecting)
+    if (target->connecting) {
         weir_address_format(&target->addresses->at[target->at], address);
+        format_others(target, others, sizeof others);
+    }
     if (target->host == NULL ||
         weir__net_address_literal(weir__str_from(target->host), 0, &literal) == 0)
         snprintf(out_text, TARGET_BYTES, "%s", address);
-    else if (target->connecting && target->addresses->count == 1)
-        snprintf(out_text, TARGET_BYTES, "%.120s:%u (%s)", target->host, (unsigned)target->port,
-                 address);
     else if (target->connecting)
-        snprintf(out_text, TARGET_BYTES, "%.120s:%u (%s and %zu more)", target->host,
-                 (unsigned)target->port, address, target->addresses->count - 1);
+        snprintf(out_text, TARGET_BYTES, "%.120s:%u (%s%s)", target->host, (unsigned)target->port,
+                 address, others);
     else
         snprintf(out_text, TARGET_BYTES, "%.120s:%u", target->host, (unsigned)target->port);
     return out_text;
@@ -217,12 +246,15 @@ static int find_and_connect(struct target *target, weir_addresses *addresses,
                             int64_t write_stall_ns, int *out_fd)
 {
     if (target->host != NULL) {
-        int rc = weir_resolve(target->host, target->port, addresses);
+        weir_resolve_options options = {.timeout_ns = target->timeout_ns == WEIR_FOREVER
+                                                          ? WEIR_FOREVER
+                                                          : 0 /* what is left is the scope's */};
+        int rc = weir_resolve_with(target->host, target->port, &options, addresses);
         if (rc < 0)
             return rc;
     }
     target->connecting = true;
-    return connect_any(addresses, write_stall_ns, out_fd, &target->at);
+    return connect_any(addresses, write_stall_ns, out_fd, &target->at, target->codes);
 }
 
 static int connect_within(struct target *target, weir_addresses *addresses,

@@ -159,8 +159,8 @@ static int receive_one(weir_datagram *datagram, weir_datagram_incoming *message)
 static ssize_t receive_waiting(weir_datagram *datagram, weir_datagram_incoming *messages,
                                size_t count)
 {
-    if (count == 0 || weir__io_features()->virtual_time)
-        return 0; // there is no kernel behind a simulated descriptor
+    if (count == 0)
+        return 0;
     struct mmsghdr headers[MANY_MAX];
     struct iovec parts[MANY_MAX];
     if (count > MANY_MAX)
@@ -321,8 +321,6 @@ static int send_one(weir_datagram *datagram, const weir_datagram_outgoing *messa
 static ssize_t send_at_once(weir_datagram *datagram, const weir_datagram_outgoing *messages,
                             size_t count)
 {
-    if (weir__io_features()->virtual_time)
-        return 0; // there is no kernel behind a simulated descriptor
     struct mmsghdr headers[MANY_MAX];
     struct iovec parts[MANY_MAX];
     if (count > MANY_MAX)

@@ -162,36 +162,4 @@ void weir__net_spare_remove(struct weir__net_spare *spare);
 
 extern int64_t weir__net_stagger_ns; /* between attempts to connect; set by tests */
 
-/* --- names ------------------------------------------------------------------------------------ */
-
-/*
- * Ask the system for the addresses of a name, on a thread that may block; their port is 0.
- * `out_why` is a static text for the message, on failure. Tests put another function here.
- */
-typedef int weir__net_lookup_fn(const char *host, weir_addresses *out_addresses,
-                                const char **out_why);
-extern weir__net_lookup_fn *weir__net_lookup;
-struct weir__net_answer;
-/* Checkpoint. 1: a test's simulated network has answered; 0: it has no names; -ETIME, -ECANCELED */
-int weir__net_answer_simulated(const char *host, struct weir__net_answer *out_answer)
-    WEIR_MUST_CHECK;
-extern int64_t weir__net_resolve_ns; /* how long a caller waits; tests are less patient */
-
-enum { WEIR__NET_HOST_BYTES = 254 }; /* 253 and a NUL: RFC 1035 section 3.1 */
-
-struct weir__net_answer {
-    int rc;          /* 0, or a negative errno */
-    const char *why; /* static; on failure */
-    weir_addresses addresses;
-};
-
-/*
- * The cache, resolve_cache.c: one for the process, any thread, never waits for more than a few
- * comparisons. Hosts are in lower case; instants are those of weir__base_kernel_now().
- */
-bool weir__net_cache_find(const char *host, int64_t now_ns, struct weir__net_answer *out_answer);
-void weir__net_cache_keep(const char *host, int64_t now_ns, const struct weir__net_answer *answer);
-void weir__net_cache_clear(void);
-size_t weir__net_cache_count(int64_t now_ns);
-
 #endif

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/thread.h"
-#include "net/net.h"
+#include "net/resolve.h"
 
 struct kept_address {
     uint8_t size;
@@ -26,7 +26,7 @@ struct entry {
     const char *why;
     size_t count;
     struct kept_address addresses[WEIR_ADDRESSES_MAX];
-    char host[WEIR__NET_HOST_BYTES];
+    char host[WEIR_HOST_BYTES];
 };
 
 static struct weir__mutex lock = WEIR__MUTEX_INIT;
@@ -102,13 +102,16 @@ bool weir__net_cache_find(const char *host, int64_t now_ns, struct weir__net_ans
 void weir__net_cache_keep(const char *host, int64_t now_ns, const struct weir__net_answer *answer)
 {
     size_t size = strlen(host) + 1;
-    if (size > WEIR__NET_HOST_BYTES)
+    if (size > WEIR_HOST_BYTES)
         return;
     uint32_t hash = hash_of(host);
     weir__base_mutex_lock(&lock);
     struct entry *entry = find(host, hash);
-    if (entry == NULL)
+    if (entry == NULL) {
         entry = find_oldest();
+        if (entry->until_ns > now_ns)
+            weir__net_count(&weir__net_counters.evicted);
+    }
     entry->until_ns = now_ns + (answer->rc < 0 ? WEIR__NET_FAILURE_KEPT_NS : WEIR__NET_KEPT_NS);
     entry->hash = hash;
     entry->rc = answer->rc;

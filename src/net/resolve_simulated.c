@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/virtual.h"
-#include "net/net.h"
+#include "net/resolve.h"
 
 static bool is_answered_by_itself(const char *host)
 {
@@ -16,14 +16,15 @@ static bool is_answered_by_itself(const char *host)
            strcmp(host, "localhost") == 0;
 }
 
-int weir__net_answer_simulated(const char *host, struct weir__net_answer *out_answer)
+int weir__net_answer_simulated(const char *host, int64_t limit_ns,
+                               struct weir__net_answer *out_answer)
 {
     struct weir__virtual_answer said;
     if (!weir__virtual_installed() || is_answered_by_itself(host) ||
         weir__virtual_lookup(host, &said) < 0)
         return 0;
-    bool in_time = said.delay_ns < weir__net_resolve_ns;
-    int rc = weir_sleep(in_time ? said.delay_ns : weir__net_resolve_ns);
+    bool in_time = said.delay_ns < limit_ns;
+    int rc = weir_sleep(in_time ? said.delay_ns : limit_ns);
     if (rc < 0)
         return rc;
     if (!in_time)

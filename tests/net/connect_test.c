@@ -12,10 +12,11 @@
 #include <weir/group.h>
 #include <weir/net.h>
 #include <weir/scope.h>
+#include <weir/test.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
-#include "net/net.h"
+#include "net/resolve.h"
 #include "tests/net/peer.h"
 #include "tests/support/test.h"
 
@@ -289,7 +290,12 @@ ANY_TEST(an_address_without_a_route_is_told_of_only_when_there_is_nothing_else_t
     weir_conn *conn;
     answer_with(names, 2);
     EXPECT_RC(-ECONNREFUSED, weir_connect("half.there", weir_address_port(&address), NULL, &conn));
-    EXPECT_CONTAINS("(127.0.0.1:", weir_failure_message(-ECONNREFUSED));
+    char expected[200];
+    snprintf(expected, sizeof expected,
+             "connection refused by half.there:%u (127.0.0.1:%u; 224.0.0.1:%u ENETUNREACH)",
+             (unsigned)weir_address_port(&address), (unsigned)weir_address_port(&address),
+             (unsigned)weir_address_port(&address));
+    EXPECT_STR(expected, weir_failure_message(-ECONNREFUSED));
     answer_with(names, 1);
     EXPECT_RC(-ENETUNREACH, weir_connect("not.there", 80, NULL, &conn));
     EXPECT_STR("no route to not.there:80 (224.0.0.1:80)", weir_failure_message(-ENETUNREACH));
@@ -328,7 +334,7 @@ ANY_TEST(a_name_that_does_not_exist_is_the_resolvers_message)
 {
     weir_conn *conn;
     EXPECT_RC(-ENXIO, weir_connect("nosuch.invalid", 80, NULL, &conn));
-    EXPECT_STR("name does not exist: nosuch.invalid", weir_failure_message(-ENXIO));
+    EXPECT_STR("name does not exist (EAI_NONAME): nosuch.invalid", weir_failure_message(-ENXIO));
 }
 
 IO_TEST(localhost_is_reached_in_either_family)
@@ -346,4 +352,115 @@ IO_TEST(localhost_is_reached_in_either_family)
     EXPECT(weir_address_equal(&v6, weir_conn_peer_address(conn)));
     weir_conn_close(conn);
     close(listener);
+}
+
+/* --- the stagger: time moves by hand ---------------------------------------------------------- */
+
+static struct black_hole silent_one;
+
+struct late {
+    int rc;
+    bool ended;
+    weir_conn *conn;
+};
+
+static int connect_late(void *arg)
+{
+    struct late *late = arg;
+    weir_connect_options options = {.connect_timeout_ns = WEIR_MIN};
+    late->rc =
+        weir_connect("late.one", weir_address_port(&silent_one.address), &options, &late->conn);
+    late->ended = true;
+    return 0;
+}
+
+/* Three addresses that are silent, and one that answers: how many sockets there are, and when. */
+static int connect_after_three(void *arg)
+{
+    (void)arg;
+    static const char *const names[] = {"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"};
+    answer_with(names, 4);
+    struct late late = {0};
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    if (rc < 0)
+        return rc;
+    weir_addresses known;
+    rc = weir_resolve("late.one", 80, &known); // so that no thread has a part in it
+    int fds = weir__sys_open_fd_count();
+    if (rc == 0)
+        rc = weir_spawn(group, connect_late, &late);
+    for (int attempts = 1; rc == 0 && attempts <= 3; attempts++) {
+        rc = weir_test_advance(248 * WEIR_MS); // timers have a millisecond
+        WEIR_TEST_EXPECT(weir__sys_open_fd_count() == fds + attempts && !late.ended);
+        if (rc == 0)
+            rc = weir_test_advance(2 * WEIR_MS);
+    }
+    if (rc == 0)
+        rc = weir_test_advance(1 * WEIR_MS);
+    rc = weir_group_close(group, rc); // the fourth needs no more time
+    WEIR_TEST_EXPECT(late.rc == 0);
+    WEIR_TEST_EXPECT(weir__sys_open_fd_count() == fds + 1); // the losers are closed
+    weir_conn_close(late.conn);
+    return rc;
+}
+
+TEST(attempts_begin_a_quarter_of_a_second_apart_and_the_losers_are_closed) /* case 235 */
+{
+    struct black_hole second, third;
+    char text[64];
+    black_hole_open(&silent_one, "127.0.0.1:0");
+    unsigned port = weir_address_port(&silent_one.address);
+    snprintf(text, sizeof text, "127.0.0.2:%u", port);
+    black_hole_open(&second, text);
+    snprintf(text, sizeof text, "127.0.0.3:%u", port);
+    black_hole_open(&third, text);
+    int listener = listen_beside("127.0.0.4", &silent_one.address);
+    static const char *const backends[] = {"epoll", "uring"};
+    for (size_t i = 0; i < (test_why_no_uring() == NULL ? 2 : 1); i++) {
+        weir_test_options by_hand = {.backend = backends[i], .clock = WEIR_TEST_CLOCK_BY_HAND};
+        EXPECT_RC(0, weir_test_run(connect_after_three, NULL, &by_hand));
+    }
+    close(listener);
+    black_hole_close(&silent_one);
+    black_hole_close(&second);
+    black_hole_close(&third);
+}
+
+/* Cut with two attempts under way: both are waited for, none is left open. */
+static int connect_in_vain(void *arg)
+{
+    (void)arg;
+    static const char *const names[] = {"127.0.0.1", "127.0.0.2", "127.0.0.1"};
+    answer_with(names, 3);
+    struct late late = {0};
+    weir_group *group;
+    int rc = weir_group_open(&group, NULL);
+    if (rc < 0)
+        return rc;
+    weir_addresses known;
+    rc = weir_resolve("late.one", 80, &known);
+    int fds = weir__sys_open_fd_count();
+    if (rc == 0)
+        rc = weir_spawn(group, connect_late, &late);
+    if (rc == 0)
+        rc = weir_test_advance(400 * WEIR_MS);
+    WEIR_TEST_EXPECT(weir__sys_open_fd_count() == fds + 2);
+    weir_group_cancel(group, "seen enough");
+    rc = weir_group_close(group, rc);
+    WEIR_TEST_EXPECT(late.rc == -ECANCELED && weir__sys_open_fd_count() == fds);
+    return rc;
+}
+
+TEST(attempts_that_are_cut_are_waited_for) /* case 236, O5 */
+{
+    struct black_hole second;
+    char text[64];
+    black_hole_open(&silent_one, "127.0.0.1:0");
+    snprintf(text, sizeof text, "127.0.0.2:%u", (unsigned)weir_address_port(&silent_one.address));
+    black_hole_open(&second, text);
+    weir_test_options by_hand = {.backend = "epoll", .clock = WEIR_TEST_CLOCK_BY_HAND};
+    EXPECT_RC(0, weir_test_run(connect_in_vain, NULL, &by_hand));
+    black_hole_close(&silent_one);
+    black_hole_close(&second);
 }

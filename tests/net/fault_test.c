@@ -11,7 +11,7 @@
 #include <weir/net.h>
 #include <weir/scope.h>
 
-#include "net/net.h"
+#include "net/resolve.h"
 #include "tests/net/peer.h"
 #include "tests/support/fault_loop.h"
 #include "tests/support/test.h"

@@ -10,7 +10,7 @@
 #include "core/observe.h"
 #include "tests/support/test.h"
 
-static int connections_told, listeners_told, places_told;
+static int connections_told, listeners_told, datagrams_told, places_told;
 
 static void note(const struct weir__finding *finding)
 {
@@ -18,6 +18,7 @@ static void note(const struct weir__finding *finding)
         return;
     connections_told += strcmp(finding->what, "connection") == 0;
     listeners_told += strcmp(finding->what, "listener") == 0;
+    datagrams_told += strcmp(finding->what, "datagram socket") == 0;
     places_told += finding->address != NULL;
 }
 
@@ -30,6 +31,12 @@ static int close_nothing(void *arg)
         return rc;
     weir_conn *ours, *theirs;
     rc = weir_connect_address(weir_listener_address(listener), NULL, &ours);
+    weir_datagram *datagram;
+    if (rc == 0)
+        rc = weir_datagram_open(NULL, &datagram);
+    weir_conn *a, *b;
+    if (rc == 0)
+        rc = weir_conn_pair(&(weir_connect_options){.takes_fds = true}, &a, &b);
     return rc < 0 ? rc : weir_listener_accept(listener, &theirs);
 }
 
@@ -50,20 +57,29 @@ static int close_everything(void *arg)
 
 static void run_on(const char *backend)
 {
-    connections_told = listeners_told = places_told = 0;
+    connections_told = listeners_told = datagrams_told = places_told = 0;
     weir__core_observe(note);
     int fds = weir__sys_open_fd_count();
     weir_run_options options = {.backend = backend};
     EXPECT_RC(0, weir__core_run(&options, close_nothing, NULL, false));
-    EXPECT_EQ(2, connections_told);
+    EXPECT_EQ(4, connections_told);
     EXPECT_EQ(1, listeners_told);
-    EXPECT_EQ(3, places_told);
+    EXPECT_EQ(1, datagrams_told);
+    EXPECT_EQ(6, places_told);
     EXPECT_EQ(fds, weir__sys_open_fd_count());
     EXPECT_RC(0, weir__core_run(&options, close_everything, NULL, false));
-    EXPECT_EQ(3, connections_told + listeners_told);
+    EXPECT_EQ(5, connections_told + listeners_told);
 }
 
 TEST(connections_and_listeners_left_open_are_told_and_closed_on_epoll)
 {
     run_on("epoll");
+}
+
+TEST(connections_and_listeners_left_open_are_told_and_closed_on_io_uring)
+{
+    if (test_why_no_uring() == NULL)
+        run_on("uring");
+    else
+        test_skip(test_why_no_uring());
 }

@@ -1,6 +1,7 @@
 /*
  * resolve_test.c - names: what needs no asking, what is kept, and who waits for whom
  */
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/failure.h>
@@ -10,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "net/net.h"
+#include "net/resolve.h"
 #include "tests/net/peer.h"
 #include "tests/support/test.h"
 
@@ -125,7 +126,7 @@ IO_TEST(names_below_invalid_do_not_exist)
         weir_addresses found;
         EXPECT_RC(-ENXIO, weir_resolve(names[i], 80, &found));
     }
-    EXPECT_STR("name does not exist: a.b.invalid.", weir_failure_message(-ENXIO));
+    EXPECT_STR("name does not exist (EAI_NONAME): a.b.invalid.", weir_failure_message(-ENXIO));
     EXPECT_EQ(0, fake.asked);
 }
 
@@ -261,6 +262,80 @@ TEST(a_full_cache_forgets_what_would_end_first)
     keep("n300", 2000, 0);        // ... and is the next to go
     EXPECT(!weir__net_cache_find("failed", 2000, &answer));
     EXPECT(weir__net_cache_find("n45", 2000, &answer));
+}
+
+IO_TEST(the_cache_can_be_cleared_and_passed_by_and_says_what_it_dropped)
+{
+    use_fake(false, 0);
+    weir_addresses found;
+    weir_resolve_options fresh = {.fresh = true};
+    EXPECT_RC(0, weir_resolve("a.example", 80, &found));
+    EXPECT_RC(0, weir_resolve_with("a.example", 80, &fresh, &found));
+    EXPECT_EQ(2, fake.asked);
+    EXPECT_RC(0, weir_resolve("a.example", 80, &found));
+    EXPECT_EQ(2, fake.asked);
+    weir_resolver_clear();
+    EXPECT_EQ(0, stats_now().kept);
+    EXPECT_EQ(256, stats_now().kept_max);
+    EXPECT_RC(0, weir_resolve("a.example", 80, &found));
+    EXPECT_EQ(3, fake.asked);
+    uint64_t before = stats_now().evicted;
+    int64_t now_ns = weir__base_kernel_now();
+    char name[16];
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "e%d", i);
+        keep(name, now_ns, 0);
+    }
+    EXPECT_EQ(45, stats_now().evicted - before);
+    EXPECT_EQ(256, stats_now().kept);
+    weir_resolver_clear();
+}
+
+IO_TEST(a_name_with_a_port_or_a_service_is_refused_with_a_word)
+{
+    use_fake(false, 0);
+    weir_addresses found;
+    EXPECT_RC(-EINVAL, weir_resolve("example.com:80", 80, &found));
+    EXPECT_STR("a name is looked up without a port or service: example.com:80",
+               weir_failure_message(-EINVAL));
+    EXPECT_RC(-EINVAL, weir_resolve("example.com:http", 80, &found));
+    EXPECT_EQ(0, fake.asked);
+}
+
+/* --- the order -------------------------------------------------------------------------------- */
+
+static void check_order(const char *const *given, size_t count, const char *expected)
+{
+    weir_address addresses[24];
+    struct addrinfo infos[24] = {0};
+    for (size_t i = 0; i < count; i++) {
+        weir_str literal = {given[i], strlen(given[i])};
+        EXPECT_RC(0, weir__net_address_literal(literal, 7, &addresses[i]));
+        infos[i] = (struct addrinfo){.ai_family = weir__net_family(&addresses[i]),
+                                     .ai_addr = (struct sockaddr *)&addresses[i].storage,
+                                     .ai_addrlen = addresses[i].size,
+                                     .ai_next = i + 1 < count ? &infos[i + 1] : NULL};
+    }
+    weir_addresses found = {0};
+    weir__net_collect(infos, &found);
+    char text[1024] = "";
+    for (size_t i = 0; i < found.count; i++) {
+        strncat(text, text_of(&found.at[i]), sizeof text - strlen(text) - 1);
+        strncat(text, " ", sizeof text - strlen(text) - 1);
+    }
+    EXPECT_STR(expected, text);
+}
+
+TEST(the_families_take_turns_and_the_systems_first_choice_is_first)
+{
+    static const char *const v6_first[] = {"2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1",
+                                           "192.0.2.2"};
+    check_order(v6_first, 5,
+                "[2001:db8::1]:0 192.0.2.1:0 [2001:db8::2]:0 192.0.2.2:0 [2001:db8::3]:0 ");
+    static const char *const v4_first[] = {"192.0.2.9", "192.0.2.9", "2001:db8::1", "192.0.2.1"};
+    check_order(v4_first, 4, "192.0.2.9:0 [2001:db8::1]:0 192.0.2.1:0 "); // and none twice
+    static const char *const one_family[] = {"192.0.2.3", "192.0.2.1", "192.0.2.2"};
+    check_order(one_family, 3, "192.0.2.3:0 192.0.2.1:0 192.0.2.2:0 ");
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
@@ -431,6 +506,82 @@ IO_TEST(many_names_are_looked_up_side_by_side_and_none_is_lost)
     EXPECT_EQ(NAMES, fake.asked);
 }
 
+IO_TEST(whoever_wants_to_waits_for_a_name_without_end)
+{
+    use_fake(true, 0);
+    weir__net_resolve_ns = 20 * WEIR_MS;
+    weir_resolve_options patient = {.timeout_ns = WEIR_FOREVER};
+    weir_resolve_options negative = {.timeout_ns = -1};
+    weir_addresses found;
+    int rc = 0;
+    WEIR_TIMEOUT(rc, 100 * WEIR_MS)
+    {
+        rc = weir_resolve_with("patient.example", 80, &patient, &found);
+    }
+    EXPECT_RC(-ETIME, rc); // that of the scope around
+    EXPECT_RC(-EINVAL, weir_resolve_with("patient.example", 80, &negative, &found));
+    EXPECT_RC(-ETIMEDOUT, weir_resolve("patient.example", 80, &found));
+    release_fake();
+}
+
+/* --- the other way round ---------------------------------------------------------------------- */
+
+static int name_of_the_lane(const weir_address *address, char out_host[WEIR_HOST_BYTES],
+                            const char **out_why)
+{
+    weir__base_mutex_lock(&fake.lock);
+    fake.asked++;
+    while (fake.blocked)
+        weir__base_cond_wait(&fake.changed, &fake.lock);
+    weir__base_mutex_unlock(&fake.lock);
+    if (weir_address_port(address) != 7)
+        return weir__net_lookup_code(EAI_AGAIN, out_why);
+    snprintf(out_host, WEIR_HOST_BYTES, "named.example");
+    return 0;
+}
+
+IO_TEST(an_address_has_the_name_that_the_system_says)
+{
+    use_fake(false, 0);
+    weir_address address, nowhere;
+    char host[WEIR_HOST_BYTES] = "untouched";
+    REQUIRE_RC(0, weir_address_parse("192.0.2.1:8", &address));
+    REQUIRE_RC(0, weir_address_parse("unix:/x", &nowhere));
+    EXPECT_RC(-EINVAL, weir_resolve_name(&nowhere, host));
+    EXPECT_RC(-EINVAL, weir_resolve_name(NULL, host));
+    weir__net_lookup_name = name_of_the_lane;
+    EXPECT_RC(-EHOSTUNREACH, weir_resolve_name(&address, host));
+    EXPECT_STR("no name server answered (EAI_AGAIN) for name: 192.0.2.1:8",
+               weir_failure_message(-EHOSTUNREACH));
+    EXPECT_STR("untouched", host);
+    weir_address_set_port(&address, 7);
+    EXPECT_RC(0, weir_resolve_name(&address, host));
+    EXPECT_STR("named.example", host);
+
+    fake.blocked = true; // who is cancelled leaves at once, and the answer finds nobody
+    int rc = 0;
+    WEIR_TIMEOUT(rc, 10 * WEIR_MS)
+    {
+        rc = weir_resolve_name(&address, host);
+    }
+    EXPECT_RC(-ETIME, rc);
+    weir__net_resolve_ns = 10 * WEIR_MS;
+    EXPECT_RC(-ETIMEDOUT, weir_resolve_name(&address, host));
+    release_fake();
+}
+
+IO_TEST(the_system_says_a_name_for_this_machine_or_why_not)
+{
+    weir_address address;
+    char host[WEIR_HOST_BYTES] = "";
+    REQUIRE_RC(0, weir_address_parse("127.0.0.1:80", &address));
+    int rc = weir_resolve_name(&address, host);
+    if (rc == 0)
+        EXPECT(host[0] != '\0');
+    else
+        EXPECT_CONTAINS("127.0.0.1:80", weir_failure_message(rc));
+}
+
 /* --- the real system -------------------------------------------------------------------------- */
 
 IO_TEST(the_systems_word_about_an_unknown_name_has_a_message)
@@ -439,7 +590,8 @@ IO_TEST(the_systems_word_about_an_unknown_name_has_a_message)
     weir_addresses found;
     int rc = weir_resolve("weir-test-nosuch.example", 80, &found);
     if (rc == -ENXIO)
-        EXPECT_STR("name does not exist: weir-test-nosuch.example", weir_failure_message(rc));
+        EXPECT_STR("name does not exist (EAI_NONAME): weir-test-nosuch.example",
+                   weir_failure_message(rc));
     else if (rc == -EHOSTUNREACH)
         EXPECT_CONTAINS("weir-test-nosuch.example", weir_failure_message(rc));
     else
