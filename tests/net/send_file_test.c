@@ -16,6 +16,15 @@
 
 enum { SIZE = 3 << 20 };
 
+/* A connection whose peer is plain, and that takes little at once on every machine. */
+static weir_conn *open_narrow(const weir_connect_options *options, int *out_peer)
+{
+    weir_conn *conn = open_pair(options, out_peer);
+    EXPECT_RC(
+        0, weir__sys_setsockopt_int(weir__stream_fd(&conn->stream), SOL_SOCKET, SO_SNDBUF, 100000));
+    return conn;
+}
+
 /* A file with a pattern, which has no name any more. */
 static weir_file *open_pattern(size_t size, bool cached)
 {
@@ -103,7 +112,7 @@ IO_TEST(who_is_cancelled_knows_how_much_the_kernel_took)
 {
     for (int cached = 0; cached <= 1; cached++) {
         int peer;
-        weir_conn *conn = open_pair(NULL, &peer);
+        weir_conn *conn = open_narrow(NULL, &peer);
         weir_file *file = open_pattern(8 << 20, cached);
         size_t sent = 0;
         int rc = 0;
@@ -127,7 +136,7 @@ IO_TEST(a_peer_that_does_not_read_is_an_error_after_the_limit_of_the_connection)
 {
     int peer;
     weir_conn *conn =
-        open_pair(&(weir_connect_options){.write_stall_timeout_ns = 20 * WEIR_MS}, &peer);
+        open_narrow(&(weir_connect_options){.write_stall_timeout_ns = 20 * WEIR_MS}, &peer);
     weir_file *file = open_pattern(8 << 20, true);
     size_t sent = 0;
     EXPECT_RC(-ETIMEDOUT, weir_conn_send_file(conn, file, 0, WEIR_UNLIMITED, &sent));
@@ -172,7 +181,7 @@ IO_TEST(a_close_by_another_task_ends_it_and_the_file_may_be_closed_before)
 {
     for (int cached = 0; cached <= 1; cached++) {
         int peer;
-        struct send s = {.conn = open_pair(NULL, &peer), .file = open_pattern(8 << 20, cached)};
+        struct send s = {.conn = open_narrow(NULL, &peer), .file = open_pattern(8 << 20, cached)};
         weir_group *group;
         REQUIRE_RC(0, weir_group_open(&group, NULL));
         EXPECT_RC(0, weir_spawn(group, send_until_closed, &s));

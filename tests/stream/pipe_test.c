@@ -28,6 +28,8 @@ static struct ends open_ends(void)
 {
     struct ends ends = {0};
     EXPECT_RC(0, weir_pipe_open(&ends.reader, &ends.writer));
+    /* Not so by itself where pages are large, or the user has many pipes. */
+    EXPECT_EQ(PIPE_BYTES, weir__sys_set_pipe_size(ends.writer->fd, PIPE_BYTES));
     return ends;
 }
 
