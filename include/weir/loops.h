@@ -40,7 +40,9 @@ typedef struct weir_loops_options {
                                  that starts them */
     bool pinned;              /* each thread stays on a CPU of its own, as far as there are so
                                  many */
-    int64_t stop_budget_ns;   /* loops that were cancelled are forced after this; 0: 5 s; may be
+    bool signals;           /* of weir_run_loops(): SIGTERM and SIGINT stop all loops, within 25 s;
+                                 a second one cancels them */
+    int64_t stop_budget_ns; /* loops that were cancelled are forced after this; 0: 5 s; may be
                                  WEIR_FOREVER */
 } weir_loops_options;
 
@@ -82,6 +84,7 @@ WEIR_BEGIN_DECLS
  *
  * Returns     0 when fn returned 0 or more on every loop, or a negative errno
  * Errors      the first failure of fn, and those of weir_loops_open() and weir_run_with()
+ *             -EBUSY  options->signals, and they have an owner
  * Checkpoint  no: it blocks the thread; not to be called from a task
  * Thread      any that runs no loop
  * Source      rules X1, G4, W6

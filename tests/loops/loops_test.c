@@ -531,6 +531,37 @@ TEST(a_program_of_several_loops_is_one_call) /* X1, W6 */
     EXPECT_RC(-EINVAL, weir_run_loops(&options, must_not_begin, NULL));
 }
 
+/* Loop 0 asks for the end of the program, as others do from outside; when that has begun and loop 1
+ * is deaf to it, once more. */
+static int end_by_signals(size_t index, void *arg)
+{
+    bool *deaf = arg;
+    if (index == 1 && *deaf)
+        return weir_sleep(WEIR_HOUR);
+    int rc = index == 0 ? kill(getpid(), SIGTERM) : 0;
+    if (rc == 0)
+        rc = weir_wait_stopping();
+    if (rc == 0 && index == 0 && *deaf)
+        rc = kill(getpid(), SIGINT);
+    return rc;
+}
+
+TEST(a_signal_stops_all_loops_and_a_second_one_cancels_them) /* W1, W2, W3 */
+{
+    capture_log();
+    weir_loops_options options = {.count = 2, .signals = true};
+    bool deaf = false;
+    EXPECT_RC(0, weir_run_loops(&options, end_by_signals, &deaf));
+    EXPECT_CONTAINS("the loops are stopped by a signal", captured_log());
+    EXPECT(strstr(log_text, "cancelled") == NULL);
+    deaf = true;
+    EXPECT_RC(0, weir_run_loops(&options, end_by_signals, &deaf));
+    EXPECT_CONTAINS("the loops are cancelled by another signal", captured_log());
+    release_log();
+    options.count = 5000;
+    EXPECT_RC(-EINVAL, weir_run_loops(&options, must_not_begin, NULL));
+}
+
 /* --- between them ----------------------------------------------------------------------------- */
 
 static int where_am_i(void *arg)
