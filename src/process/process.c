@@ -300,8 +300,10 @@ void weir_process_close(weir_process *process)
     if (process == NULL || check_caller(process) < 0)
         return;
     weir__ledger_remove(&process->entry);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         weir_pipe_close(process->pipes[i]);
+        process->pipes[i] = NULL; // others may ask for it while we wait for the end
+    }
     weir_task *task = weir__core_task();
     if (task != NULL)
         end_in_task(process, task);

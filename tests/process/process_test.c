@@ -358,6 +358,39 @@ IO_TEST(who_reads_from_a_process_that_is_closed_hears_of_it)
     expect_no_child();
 }
 
+/* Until nobody takes its bytes any more; then says that there will be no more. */
+static int feed_and_finish(void *arg)
+{
+    struct reading *feeding = arg;
+    char bytes[1 << 16] = {0};
+    while (feeding->n >= 0)
+        feeding->n =
+            weir_pipe_write_all(weir_process_input(feeding->process), bytes, sizeof bytes, NULL);
+    weir_process_finish_input(feeding->process);
+    return 0;
+}
+
+IO_TEST(who_feeds_a_process_that_is_being_closed_may_still_finish_its_input) /* O8 */
+{
+    struct reading feeding = {0};
+    REQUIRE_RC(0, weir_process_spawn(
+                      &(weir_process_options){.arguments = SHELL("trap '' TERM; echo; sleep 1000"),
+                                              .input.kind = WEIR_PROCESS_STDIO_PIPE,
+                                              .output.kind = WEIR_PROCESS_STDIO_PIPE,
+                                              .stop_budget_ns = 50 * WEIR_MS},
+                      &feeding.process));
+    char line;
+    EXPECT_EQ(1, weir_pipe_read(weir_process_output(feeding.process), &line, 1));
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    EXPECT_RC(0, weir_spawn(group, feed_and_finish, &feeding));
+    EXPECT_RC(0, weir_yield());
+    weir_process_close(feeding.process); // parks until the budget is used up
+    EXPECT_RC(0, weir_group_close(group, 0));
+    EXPECT_RC(-EBADF, feeding.n);
+    expect_no_child();
+}
+
 /* --- the end ---------------------------------------------------------------------------------- */
 
 /* A process with a grandchild, whose output goes to a pipe of ours. */
