@@ -432,8 +432,9 @@ int weir_reader_skip_until(weir_reader *reader, weir_str delimiter, size_t *out_
     int rc = -EINVAL;
     if (delimiter.size > 0 && delimiter.size <= limit_of(reader, 0)) {
         size_t size = 0;
-        while ((rc = seek(reader, delimiter, limit_of(reader, 0), &size)) == -EMSGSIZE) {
-            size = unread(reader) - (delimiter.size - 1); // the rest may be the start of one
+        size_t max = limit_of(reader, 0);
+        while ((rc = seek(reader, delimiter, max, &size)) == -EMSGSIZE) {
+            size = max - (delimiter.size - 1); // the rest may be the start of one
             consume(reader, size);
             done += size;
         }

@@ -69,6 +69,31 @@ IO_TEST(lines_that_were_written_are_read_from_where_one_begins)
     folder_remove(&folder);
 }
 
+IO_TEST(what_is_skipped_ends_at_the_delimiter_however_much_is_read_at_a_time)
+{
+    static char content[1 << 20];
+    memset(content, 'x', sizeof content);
+    memcpy(content + 100000, "\nsecond\n", 8); // behind a buffer, in the same block
+    folder = folder_make();
+    put_file(folder_path(&folder, "long"), content, sizeof content);
+    weir_file *file = open_file("long", WEIR_FILE_READ);
+    REQUIRE(file != NULL);
+    weir_reader *reader;
+    for (size_t bytes = 64; bytes <= 1 << 20; bytes *= 16) {
+        weir_reader_options options = {.buffer_bytes = bytes};
+        REQUIRE_RC(0, weir_file_open_reader(file, 0, &options, &reader));
+        weir_str line = {0};
+        size_t skipped = 0;
+        EXPECT_RC(1, weir_reader_skip_until(reader, WEIR_STR("\n"), &skipped));
+        EXPECT_EQ(100001, skipped);
+        EXPECT_RC(1, weir_reader_read_line(reader, &line));
+        EXPECT(line.size == 6 && memcmp(line.data, "second", 6) == 0);
+        weir_reader_close(reader);
+    }
+    EXPECT_RC(0, weir_file_close(file));
+    folder_remove(&folder);
+}
+
 IO_TEST(a_writer_of_a_file_that_appends_begins_at_its_end)
 {
     folder = folder_make();
