@@ -34,6 +34,8 @@ static int expect_host(SSL *ssl, const char *host)
     weir_address literal;
     if (weir__net_address_literal(weir__str_from(host), 0, &literal) == 0)
         return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1 ? 0 : -EINVAL; // and no SNI
+    if (host[0] == '.')
+        return -EINVAL; // which would be any host below it
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
                                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (X509_VERIFY_PARAM_set1_host(param, host, 0) != 1)

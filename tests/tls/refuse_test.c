@@ -84,6 +84,20 @@ IO_TEST(a_wildcard_stands_for_one_label_only)
     }
 }
 
+IO_TEST(a_host_that_begins_with_a_dot_is_not_taken_for_any_below_it)
+{
+    struct identity wild = make_identity(
+        (struct wish){.name = "wild", .alt = "DNS:x.b.example,DNS:example", .issuer = test_root()});
+    static const char *const hosts[] = {".b.example", ".example", ".", ".b.example."};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        struct pair pair =
+            shake_hands_with((weir_tls_options){0}, (weir_tls_options){0}, &wild, hosts[i]);
+        EXPECT_RC(-EINVAL, pair.client_rc);
+        EXPECT_CONTAINS("is no name of a host", pair.client_said);
+        close_pair(&pair);
+    }
+}
+
 IO_TEST(a_self_signed_certificate_is_refused)
 {
     expect_refused((struct wish){.name = "myself", .alt = "DNS:localhost"}, "localhost",
