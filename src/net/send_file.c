@@ -111,6 +111,8 @@ static ssize_t send_piece(const struct sending *s)
 
 static int wait_writable(weir_conn *conn)
 {
+    if (conn->closed) // while a thread tried: nobody would end this wait
+        return weir__net_conn_fail(conn, false, -EBADF);
     int rc = weir__net_wait_writable(weir__stream_fd(&conn->stream), conn->write_stall_ns,
                                      &conn->write_op);
     if (conn->closed && rc != -ECANCELED)
@@ -172,6 +174,10 @@ static int copy_all(struct sending *s)
             s->file, buffer, s->left < COPIED_BYTES ? s->left : COPIED_BYTES, s->offset);
         if (n <= 0) {
             rc = (int)n;
+            break;
+        }
+        if (s->conn->closed) {
+            rc = weir__net_conn_fail(s->conn, false, -EBADF);
             break;
         }
         weir_str part = {buffer, (size_t)n};

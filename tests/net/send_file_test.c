@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <weir/weir.h>
 
@@ -199,6 +200,39 @@ IO_TEST(a_close_by_another_task_ends_it_and_the_file_may_be_closed_before)
 }
 
 /* The promise of send_file.c: what is cached costs eight calls for each 256 KiB. */
+static int close_at_once(void *arg)
+{
+    weir_conn_close(arg);
+    return 0;
+}
+
+/* Closed while a thread reads the file and finds the socket full: nothing would ever end a wait. */
+IO_TEST(a_close_while_a_thread_is_at_it_is_not_waited_out)
+{
+    static const char *const names[] = {NULL, "/proc/self/maps"}; // the second one is copied
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        int peer;
+        weir_conn *conn =
+            open_pair(&(weir_connect_options){.write_stall_timeout_ns = WEIR_FOREVER}, &peer);
+        weir_file *file = NULL;
+        if (names[i] == NULL)
+            file = open_pattern(1 << 20, false);
+        else
+            EXPECT_RC(0, weir_file_open(names[i], NULL, &file));
+        REQUIRE(file != NULL);
+        static const char filling[1 << 16];
+        while (send(weir__stream_fd(&conn->stream), filling, sizeof filling, MSG_DONTWAIT) > 0)
+            continue;
+        weir_group *group;
+        REQUIRE_RC(0, weir_group_open(&group, NULL));
+        EXPECT_RC(0, weir_spawn(group, close_at_once, conn)); // runs when we wait for the thread
+        EXPECT_RC(-EBADF, weir_conn_send_file(conn, file, 0, WEIR_UNLIMITED, NULL));
+        EXPECT_RC(0, weir_group_close(group, 0));
+        close(peer);
+        EXPECT_RC(0, weir_file_close(file));
+    }
+}
+
 IO_TEST(a_cached_file_costs_so_many_system_calls)
 {
     int peer;
