@@ -16,6 +16,7 @@
 #include <weir/app.h>
 #include <weir/http_client.h>
 #include <weir/sqlite.h>
+#include <weir/tls.h>
 #include <weir/weir.h>
 
 #include "models.h"

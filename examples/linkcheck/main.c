@@ -10,7 +10,8 @@
 #include "linkcheck.h"
 
 static struct settings settings;
-static int folder_lock; /* of --data */
+static int folder_lock;      /* of --data */
+static weir_tls_config *tls; /* for https, of all workers; NULL: the system's roots are unusable */
 
 static const weir_app_option options[] = {
     WEIR_APP_OPTION(struct settings, data, .value = "DIR", .or_else = "linkcheck-data",
@@ -40,6 +41,7 @@ static int work(weir_app_worker *worker)
         .connect_timeout_ns = TIMEOUT_MS_MAX * WEIR_MS,
         .idle_timeout_ns = TIMEOUT_MS_MAX * WEIR_MS,
         .user_agent = "linkcheck (weir)",
+        .tls = tls,
     };
     int rc = weir_http_client_open(&limits, &state.client);
     if (rc < 0)
@@ -73,15 +75,28 @@ static int claim_folder(void *arg)
     return weir_fail(rc, "--data %s: the folder cannot be locked: %s", path, strerror(-rc));
 }
 
+/* A job: it reads the system's store of roots. */
+static int open_tls(void *arg)
+{
+    (void)arg;
+    int rc = weir_tls_config_open(NULL, &tls);
+    if (rc < 0)
+        weir_log_warn("https URLs cannot be checked", WEIR_KV("why", weir_failure_message(rc)));
+    return 0;
+}
+
 static int lifespan(weir_app *app)
 {
     weir_sqlite *db;
     int rc = weir_offload(NULL, claim_folder, (void *)(uintptr_t)settings.data);
     if (rc < 0)
         return rc;
-    rc = store_open(settings.data, &db);
+    rc = weir_offload(NULL, open_tls, NULL);
     if (rc < 0)
         goto unlock;
+    rc = store_open(settings.data, &db);
+    if (rc < 0)
+        goto close_tls;
     rc = store_recover(db);
     if (rc > 0)
         weir_log_warn("checks were cut when the service ended last time; they are interrupted now",
@@ -93,6 +108,8 @@ static int lifespan(weir_app *app)
     /* Requests and checks have ended: nobody uses the database any more. */
     weir_sqlite_close(db);
 
+close_tls:
+    weir_tls_config_close(tls);
 unlock:
     close(folder_lock);
     return rc;

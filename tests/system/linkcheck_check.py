@@ -17,6 +17,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -201,7 +202,7 @@ def wait_for(condition, seconds, what):
 
 
 class Service:
-    def __init__(self, *options, data=None, files=None):
+    def __init__(self, *options, data=None, files=None, environment=None):
         self.folder = data or tempfile.mkdtemp(prefix="weir-linkcheck-")
         self.keep = data is not None
         self.log_path = tempfile.mktemp(prefix="weir-log-")
@@ -211,6 +212,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **(environment or {})},
                 preexec_fn=files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))),
             )
         try:
@@ -400,10 +402,52 @@ def what_is_wrong_with_a_request_is_said_whole(service):
     expect(service.call("GET", "/checks/999999")[0] == 404)
     expect(service.call("DELETE", "/checks/999999")[0] == 404)
     expect(service.call("GET", "/checks/zero")[0] == 422)
-    https = service.start(["https://127.0.0.1:1/"])
-    view = service.wait_end(https, 5)
-    expect("https is not supported yet" in view["results"][0]["error"], view)
     expect(service.call("GET", "/livez")[0] == 200)
+
+
+class Https:
+    """Answers 200 over TLS, with a certificate for 127.0.0.1 that it has signed by itself."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="weir-https-")
+        self.certificate = os.path.join(self.folder, "certificate.pem")
+        key = os.path.join(self.folder, "key.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-days", "2", "-subj", "/CN=weir test", "-addext", f"subjectAltName=IP:{HERE}",
+             "-keyout", key, "-out", self.certificate], check=True, stderr=subprocess.DEVNULL)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, key)
+
+        def serve(connection):
+            with context.wrap_socket(connection, server_side=True) as wrapped:
+                status(200, "OK")(wrapped)
+
+        self.peer = Peer(serve)
+
+    def url(self):
+        return self.peer.url().replace("http:", "https:")
+
+    def close(self):
+        self.peer.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@case
+def https_urls_are_checked_with_the_certificates_of_the_system():
+    trusted, stranger = Https(), Https()
+    service = Service(environment={"SSL_CERT_FILE": trusted.certificate})
+    try:
+        urls = [trusted.url(), stranger.url(), f"https://{HERE}:{refused_port()}/"]
+        results = {r["url"]: r for r in service.wait_end(service.start(urls), 6)["results"]}
+        good, bad, refused = (results[url] for url in urls)
+        expect(good["status"] == 200 and good["error"] is None, good)
+        expect("certificate of 127.0.0.1" in bad["error"] and "self-signed" in bad["error"], bad)
+        expect("refused" in refused["error"], refused)
+    finally:
+        service.close()
+        trusted.close()
+        stranger.close()
 
 
 @with_service()
