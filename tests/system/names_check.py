@@ -9,6 +9,7 @@ first part of a name says what its server does with it (KINDS); the rest makes i
 
 import collections
 import os
+import shutil
 import socket
 import struct
 import tempfile
@@ -276,6 +277,7 @@ def own_machine():
         with open(os.path.join(folder, path), "w", encoding="ascii") as file:
             file.write(text)
         sh("mount", "--bind", os.path.join(folder, path), os.path.realpath(f"/etc/{path}"))
+    shutil.rmtree(folder)  # the mounts keep the files
     for words in ("link set lo up", "link add net type veth peer name far",
                   "address add 10.77.0.1/24 dev net", "link set net up", "link set far up",
                   f"neigh add {HOLE} lladdr 02:00:00:00:00:01 dev net"):
