@@ -110,7 +110,9 @@ struct io_uring_sqe *weir__uring_take_slot(struct weir__uring *uring)
 static void fill_buffer_ring(struct weir__uring *uring)
 {
     int added = 0;
-    while (uring->buffers_given < WEIR__URING_RING_BUFFERS) {
+    if (!weir__list_empty(&uring->starved) && uring->buffers_wanted < WEIR__URING_RING_BUFFERS)
+        uring->buffers_wanted *= 2;
+    while (uring->buffers_given < uring->buffers_wanted) {
         int32_t buffer = weir__rx_pool_take(uring->base.pool);
         if (buffer < 0)
             break;

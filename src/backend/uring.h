@@ -18,8 +18,10 @@
 enum {
     WEIR__URING_SQ_ENTRIES = 1024,
     WEIR__URING_CQ_ENTRIES = 8192,
-    WEIR__URING_RING_BUFFERS = 256, /* with the kernel at a time: a power of two, and few, for it
-                                       goes round */
+    WEIR__URING_RING_BUFFERS = 2048, /* a power of two: places in the ring of buffers */
+    /* With the kernel at a time; few, for they go round in the cache. Twice as many after each turn
+       in which a receive found none, as with thousands of busy connections. */
+    WEIR__URING_BUFFERS_FIRST = 256,
     WEIR__URING_BUFFER_GROUP = 0,
 };
 
@@ -48,6 +50,7 @@ struct weir__uring {
     int wake_fd;
     struct io_uring_buf_ring *buffer_ring;
     unsigned buffers_given;       /* buffers in the ring, as far as completions have told */
+    unsigned buffers_wanted;      /* there */
     struct weir__list postponed;  /* ops without a submission slot */
     struct weir__list cancels;    /* ops whose cancel has no submission slot */
     struct weir__list rx_cancels; /* the same for receives */

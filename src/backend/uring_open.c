@@ -169,6 +169,7 @@ int weir__uring_open(struct weir__backend **out_backend)
     weir__list_init(&uring->cancels);
     weir__list_init(&uring->rx_cancels);
     weir__list_init(&uring->starved);
+    uring->buffers_wanted = WEIR__URING_BUFFERS_FIRST;
     weir__list_init(&uring->to_arm);
 
     int rc = weir__rx_pool_open(&uring->base.pool);
