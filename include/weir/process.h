@@ -56,7 +56,8 @@ typedef struct weir_process_options {
     const char *program;          /* when it is not the first argument. Without a slash it is looked
                                      for in our $PATH */
     const char *const *environment; /* all of it, closed with NULL; NULL: ours */
-    const char *const *changes;     /* to it, closed with NULL: "NAME=value" sets, "NAME" removes */
+    const char *const *changes;     /* to it, closed with NULL: "NAME=value" sets, "NAME" removes;
+                                       the last one for a name counts */
     const char *folder;             /* it starts there, a relative program is looked for there */
     weir_process_stdio input, output, errors;
     bool shares_group; /* no process group of its own: Ctrl-C of our terminal is for it as well,

@@ -112,7 +112,7 @@ static int make_environment(struct weir__plan *plan, const weir_process_options 
         if (!is_changed(changes, *base))
             plan->environment[used++] = *base;
     for (; changes != NULL && *changes != NULL; changes++)
-        if ((*changes)[name_size(*changes)] == '=')
+        if ((*changes)[name_size(*changes)] == '=' && !is_changed(changes + 1, *changes))
             plan->environment[used++] = *changes;
     plan->environment[used] = NULL;
     plan->spawn.environment = plan->environment;

@@ -190,6 +190,9 @@ IO_TEST(the_environment_is_ours_with_changes_or_another)
         .arguments = SHELL("echo $WEIR_KEPT,$WEIR_GONE,$WEIR_NEW"),
         .changes = (const char *const[]){"WEIR_NEW=new=x", "WEIR_GONE", "WEIR_KEPT=k", NULL}};
     EXPECT_STR("k,,new=x", said_by(&options));
+    options.changes =
+        (const char *const[]){"WEIR_NEW=1", "WEIR_KEPT=2", "WEIR_NEW=3", "WEIR_KEPT", NULL};
+    EXPECT_STR(",gone,3", said_by(&options)); // the last one counts
     options.changes = NULL;
     EXPECT_STR("kept,gone,", said_by(&options));
     options.environment = (const char *const[]){"WEIR_NEW=only", NULL};
@@ -366,6 +369,7 @@ static int feed_and_finish(void *arg)
     while (feeding->n >= 0)
         feeding->n =
             weir_pipe_write_all(weir_process_input(feeding->process), bytes, sizeof bytes, NULL);
+    EXPECT(weir_process_input(feeding->process) == NULL); // it went with the process
     weir_process_finish_input(feeding->process);
     return 0;
 }
