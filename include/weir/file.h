@@ -533,6 +533,7 @@ WEIR_API WEIR_CHECKPOINT WEIR_MUST_CHECK int weir_file_keep(weir_file *file, wei
  * Returns     0 or a negative errno
  * Errors      -ENOLCK     the kernel keeps no more locks
  *             -EINVAL     no such mode
+ *             -ENOMEM     no thread could be started to ask the kernel
  *             -ECANCELED  the caller's scope is cancelled; there is no new lock
  *             -EPERM      called outside a task
  * Checkpoint  always

@@ -28,7 +28,7 @@ WEIR_BEGIN_DECLS
 
 /**
  * Begin to replace a file, or to make it. Its folder must be writable; a symbolic link is replaced,
- * not followed; permissions are kept, an owner is not.
+ * not followed; permissions are kept, an owner is not (nor, then, the set-ID bits).
  *
  * @param folder           open, or NULL; see weir/folder.h
  * @param name             of the file to replace; borrowed

@@ -159,6 +159,8 @@ static ssize_t on_a_thread(const struct weir__op *op)
 {
     struct job job = {.op = op};
     int rc = weir_offload_with(NULL, &(weir_offload_options){.name = "file"}, run_job, &job);
+    if (rc == -EAGAIN && (unsigned)op->kind == WEIR__FILE_LOCK) // would mean: somebody else has it
+        return weir_fail(-ENOMEM, "no thread could be started to lock a file");
     return rc < 0 ? rc : job.result;
 }
 

@@ -95,6 +95,14 @@ static void name_beside(struct beside *beside)
              (unsigned long long)number);
 }
 
+/* As with chown(2): what runs as its owner does not begin to run as another one. */
+static bool has_owner_of(int fd, const struct statx *old)
+{
+    struct stat stat;
+    return weir__sys_fstat(fd, &stat) == 0 && stat.st_uid == old->stx_uid &&
+           stat.st_gid == old->stx_gid;
+}
+
 /* After 0 it is to be put in place or dropped. */
 static int begin(struct beside *beside, int folder, const char *path)
 {
@@ -124,6 +132,8 @@ static int begin(struct beside *beside, int folder, const char *path)
         goto free_last;
     beside->fd = rc;
     beside->folder = place.fd;
+    if ((beside->mode & (S_ISUID | S_ISGID)) != 0 && !has_owner_of(beside->fd, &old))
+        beside->mode &= ~(mode_t)(S_ISUID | S_ISGID);
     return 0;
 
 free_last:

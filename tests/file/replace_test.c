@@ -22,6 +22,13 @@ static bool text_is(const char *path, const char *expected)
     return strcmp(text, expected) == 0;
 }
 
+static struct stat stat_of(const char *path)
+{
+    struct stat found = {0};
+    EXPECT_EQ(0, stat(path, &found));
+    return found;
+}
+
 static weir_replacement *begin(weir_folder *folder, const char *name)
 {
     weir_replacement *replacement = NULL;
@@ -235,6 +242,23 @@ IO_TEST(where_there_are_no_nameless_files_one_is_made_and_removed)
     folder_remove(&folder);
 }
 
+IO_TEST(a_file_of_somebody_else_does_not_begin_to_run_as_us)
+{
+    struct folder folder = folder_make();
+    const char *path = folder_path(&folder, "tool");
+    put_file(path, "old", 3);
+    EXPECT_EQ(0, chmod(path, 06755));
+    EXPECT_RC(0, weir_file_replace(path, "new", 3));
+    EXPECT_EQ(06755, stat_of(path).st_mode & 07777); // ours, as before
+    bool is_root = geteuid() == 0;                   // nobody else can give files away
+    if (is_root && chown(path, 12345, 12345) == 0 && chmod(path, 06755) == 0) {
+        EXPECT_RC(0, weir_file_replace(path, "newer", 5));
+        EXPECT_EQ(0755, stat_of(path).st_mode & 07777);
+        EXPECT_EQ(0, stat_of(path).st_uid);
+    }
+    folder_remove(&folder);
+}
+
 /* --- locks ------------------------------------------------------------------------------------ */
 
 struct locking {
@@ -283,6 +307,21 @@ IO_TEST(locks_exclude_those_who_ask_for_them)
     EXPECT(locking.locked);
     EXPECT_RC(0, weir_file_close(second));
     EXPECT_RC(-EINVAL, weir_file_try_lock(NULL, (weir_file_lock_mode)7));
+    folder_remove(&folder);
+}
+
+/* A wait would never end: it would be tried again and again. */
+IO_TEST(that_no_thread_can_be_started_does_not_look_like_a_lock_that_is_taken)
+{
+    struct folder folder = folder_make();
+    const char *path = folder_path(&folder, "a");
+    put_file(path, "", 0);
+    weir_file *file = open_file(path);
+    weir__base_fault_arm(WEIR__FAULT_THREAD, 1, -EAGAIN, true);
+    int rc = weir_file_try_lock(file, WEIR_FILE_LOCK_EXCLUSIVE);
+    weir__base_fault_disarm();
+    EXPECT(rc == -ENOMEM || rc == 0); // 0: opening the file has started one
+    EXPECT_RC(0, weir_file_close(file));
     folder_remove(&folder);
 }
 
