@@ -342,6 +342,8 @@ int weir__app_worker_main(weir_app_worker *worker)
         __atomic_store_n(&worker->loop, weir_loop_retain_self(), __ATOMIC_SEQ_CST);
     weir_shared_event_post(worker->app->changed); /* from here on it can be told something */
     int rc = run_worker(worker);
+    if (rc == -ESHUTDOWN && worker->draining && !worker->serve_called)
+        rc = 0; /* told to end before it had begun: whoever made that happen is to be named */
     close_listener(worker);
     if (rc < 0)
         snprintf(worker->message, sizeof worker->message, "%s", weir_failure_message(rc));

@@ -121,9 +121,14 @@ static int report_slowness(void *arg)
 
 TEST(a_step_that_only_waits_for_a_cpu_is_not_told) /* Q6 */
 {
-    run_program_prepared(share_one_cpu, report_slowness, &said);
-    EXPECT_CONTAINS("it was slow", said.text); /* else this test proves nothing */
-    EXPECT(strstr(said.text, "W104") == NULL);
+    enum { TRIES = 5 };
+    bool slow = false;
+    for (int i = 0; i < TRIES && !slow; i++) { /* the CPU is not always scarce when it should be */
+        run_program_prepared(share_one_cpu, report_slowness, &said);
+        slow = strstr(said.text, "it was slow") != NULL;
+        EXPECT(strstr(said.text, "W104") == NULL);
+    }
+    EXPECT(slow); /* else this test proves nothing */
 }
 
 __attribute__((noinline)) static void slow_post(void *arg)
