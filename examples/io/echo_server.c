@@ -1,13 +1,17 @@
-/* echo_server.c - a TCP echo server that ends politely, and two clients; say it a port to keep
- * it */
+/*
+ * echo_server.c - a TCP echo server that SIGTERM or SIGINT ends: nobody new is taken, and those who
+ * are connected have 3 s to end. Without an address two clients and a SIGTERM of its own follow.
+ */
+#include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <weir/weir.h>
 
 struct echo {
     weir_conn *conn;
 };
 
-static int echo(struct echo *a) // a task for each connection
+static int talk(struct echo *a)
 {
     ssize_t n;
     while ((n = weir_conn_wait_readable(a->conn)) > 0) {
@@ -25,6 +29,12 @@ static int echo(struct echo *a) // a task for each connection
     return weir_conn_shutdown(a->conn, 0); // until the peer has everything
 }
 
+static int echo(struct echo *a) // a task for each connection
+{
+    int rc = talk(a);
+    return weir_code_is_network(rc) ? 0 : rc; // a peer that hangs up is no failure of the server
+}
+
 struct serve {
     weir_listener *listener;
 };
@@ -39,6 +49,8 @@ static int serve(struct serve *a)
         if (rc == 0 && (rc = WEIR_SPAWN(group, echo, .conn = conn)) < 0)
             weir_conn_close(conn);
     }
+    if (rc == -EBADF) // the listener was closed: nobody new
+        rc = 0;
     return weir_group_close(group, rc); // those that are connected end first
 }
 
@@ -67,25 +79,50 @@ static int say(const weir_address *address, const char *words, size_t size)
     return rc;
 }
 
-static int app(void *arg)
+static int two_clients(const weir_address *address)
 {
-    const char *address = arg;
+    int rc = say(address, "hello", 5);
+    if (rc == 0)
+        rc = say(address, "and good bye", 12);
+    kill(getpid(), SIGTERM); // the service manager, usually
+    return rc;
+}
+
+static int serve_until(weir_signal *stop, const char *address)
+{
     weir_listener *listener;
     int rc = weir_listener_open(&(weir_listener_options){.address = address}, &listener);
     if (rc < 0)
         return rc;
     weir_group *group = NULL;
+    weir_scope scope = {0}; // around the group, so that it can have a deadline later
+    rc = weir_scope_enter(&scope);
+    if (rc < 0)
+        goto close;
     rc = weir_group_open(&group, NULL);
     if (rc == 0)
         rc = WEIR_SPAWN(group, serve, .listener = listener);
-    if (rc == 0 && address == NULL) {
-        rc = say(weir_listener_address(listener), "hello", 5);
-        if (rc == 0)
-            rc = say(weir_listener_address(listener), "and good bye", 12);
-        weir_group_cancel(group, "both clients have their answers");
-    }
-    rc = weir_group_close(group, rc);
+    if (rc == 0 && address == NULL)
+        rc = two_clients(weir_listener_address(listener));
+    if (rc == 0)
+        rc = weir_signal_wait(stop, NULL);
     weir_listener_close(listener);
+    listener = NULL;
+    weir_scope_set_deadline(&scope, weir_now() + 3 * WEIR_SEC);
+    rc = weir_scope_leave(&scope, weir_group_close(group, rc)); // -ETIME: somebody was cut
+close:
+    weir_listener_close(listener);
+    return rc;
+}
+
+static int app(void *arg)
+{
+    weir_signal *stop;
+    int rc = weir_signal_open((const int[]){SIGTERM, SIGINT}, 2, &stop);
+    if (rc < 0)
+        return rc;
+    rc = serve_until(stop, arg);
+    weir_signal_close(stop);
     return rc;
 }
 

@@ -48,7 +48,7 @@
 /** A size or count without limit. Where it is given, somebody meant it. */
 #define WEIR_UNLIMITED SIZE_MAX
 
-/** Result of leaving a scope or group that absorbed an explicit cancel (semantics C7). */
+/** Result of leaving a scope or group that absorbed an explicit cancel (rule C7). */
 #define WEIR_CAUGHT 1
 
 /**

@@ -138,7 +138,7 @@ typedef struct weir_tls_info {
     weir_tls_version version;
     const char *cipher; /* static: "TLS_AES_128_GCM_SHA256" */
     bool resumed;
-    bool kernel;           /* the kernel encrypts (kTLS): not yet, always false */
+    bool kernel;           /* always false: kTLS is not used */
     bool peer_verified;    /* its certificate was checked, and its name on the client's side */
     bool peer_certificate; /* it has sent one (or did, when the session was new) */
     char alpn[WEIR_TLS_TEXT_BYTES];        /* empty: none */

@@ -1,5 +1,9 @@
 /*
- * weir/weir.h - everything of the core: tasks, groups, scopes, failures, files, network, logs
+ * weir/weir.h - everything of the core: tasks, groups, scopes, failures, logs, files, streams,
+ * network, threads, processes, signals, many loops
+ *
+ * Not in it are weir/arena.h, and what is in libraries of its own: weir/http.h, weir/http_client.h
+ * and weir/model.h; weir/tls.h; weir/sqlite.h; weir/app.h; weir/test.h.
  */
 #ifndef WEIR_WEIR_H
 #define WEIR_WEIR_H

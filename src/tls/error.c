@@ -3,6 +3,7 @@
  *
  * Runs on  any thread for the queue; a connection's loop for the rest.
  */
+#include <openssl/pem.h>
 #include <openssl/sslerr.h>
 #include <stdio.h>
 
@@ -29,6 +30,10 @@ static bool take_first(unsigned long *out_first)
 
 static const char *reason_of(unsigned long error)
 {
+    if (ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE)
+        return "nothing of that kind is in it, as PEM (-----BEGIN ...)";
+    if (ERR_GET_REASON(error) == ERR_R_INTERRUPTED_OR_CANCELLED) // give_passphrase() had none
+        return "it is encrypted, and there is no passphrase";
     const char *reason = error == 0 ? NULL : ERR_reason_error_string(error);
     return reason == NULL ? "OpenSSL does not say why" : reason;
 }

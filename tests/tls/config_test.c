@@ -64,7 +64,9 @@ TASK_TEST(files_that_cannot_be_used_are_named)
     } cases[] = {
         {{.chain_file = "/nonexistent.pem"}, -ENOENT, "cannot open certificate file /nonexistent"},
         {{.chain_file = chain, .key_file = "/nonexistent.key"}, -ENOENT, "cannot open key file"},
-        {{.chain_file = text, .key_file = key}, -EBADMSG, "text.pem: no start line"},
+        {{.chain_file = text, .key_file = key},
+         -EBADMSG,
+         "text.pem: nothing of that kind is in it, as PEM"},
         {{.chain_file = broken, .key_file = key}, -EBADMSG, "certificate file"},
         {{.chain_file = chain, .key_file = text}, -EBADMSG, "key file"},
         {{.chain_file = chain}, -EBADMSG, "key file"}, // it is not in there as well
@@ -74,6 +76,7 @@ TASK_TEST(files_that_cannot_be_used_are_named)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         expect_open_fails(server_with(&cases[i].certificate), cases[i].rc, cases[i].why);
     expect_open_fails((weir_tls_options){.trust_file = text}, -EBADMSG, "trust file");
+    expect_open_fails((weir_tls_options){.trust_file = key}, -EBADMSG, "nothing of that kind");
     expect_open_fails((weir_tls_options){.trust_file = "/nonexistent.pem"}, -ENOENT, "trust file");
     expect_open_fails((weir_tls_options){.trust_folder = "/nonexistent"}, -ENOENT, "trust folder");
     expect_open_fails((weir_tls_options){.trust_folder = chain}, -ENOTDIR, "trust folder");
@@ -84,7 +87,8 @@ TASK_TEST(an_encrypted_key_needs_its_passphrase_and_nobody_is_asked)
 {
     weir_tls_certificate certificate = {.chain_pem = test_server()->chain_pem,
                                         .key_pem = encrypted_key(test_server(), "correct horse")};
-    expect_open_fails(server_with(&certificate), -EBADMSG, "TLS: key in memory");
+    expect_open_fails(server_with(&certificate), -EBADMSG,
+                      "TLS: key in memory: it is encrypted, and there is no passphrase");
     certificate.passphrase = "wrong";
     expect_open_fails(server_with(&certificate), -EBADMSG, "TLS: key in memory");
     certificate.passphrase = "correct horse";
