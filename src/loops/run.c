@@ -29,6 +29,8 @@ static int heed_signals(void *arg)
     weir_signal_info info;
     int rc;
     for (int i = 0; (rc = weir_signal_wait(program->signals, &info)) == 0; i++) {
+        if (program->loops == NULL) // it came before we heard that they have ended
+            break;
         weir_log_info(i == 0 ? "the loops are stopped by a signal"
                              : "the loops are cancelled by another signal",
                       WEIR_KV("signal", info.number), WEIR_KV("from_pid", info.pid));
@@ -54,6 +56,7 @@ static int run_with_signals(struct program *program)
             rc = weir_spawn_with(group, &(weir_spawn_options){.name = "signals", .service = true},
                                  heed_signals, program, NULL);
             rc = weir_loops_close(program->loops, rc);
+            program->loops = NULL;
         }
         rc = weir_group_close(group, rc);
     }
