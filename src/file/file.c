@@ -37,7 +37,7 @@ static int flags_of(const weir_file_options *options, int *out_flags)
     if ((unsigned)options->access >= sizeof access_flags / sizeof access_flags[0])
         return -EINVAL;
     if (options->truncate && options->access == WEIR_FILE_READ)
-        return -EINVAL;
+        return weir_fail(-EINVAL, "a file that is opened to read cannot be truncated");
     int flags = access_flags[options->access] | O_NONBLOCK | O_NOCTTY;
     if (options->create || options->exclusive)
         flags |= O_CREAT;
@@ -74,7 +74,7 @@ static int learn(struct weir_file *file, const char *path)
     if (rc < 0)
         return rc;
     if (S_ISDIR(stat.st_mode))
-        return -EISDIR;
+        return weir_fail(-EISDIR, "%s is a folder", path);
     if (S_ISFIFO(stat.st_mode) || S_ISSOCK(stat.st_mode))
         return weir_fail(-ESPIPE, "%s is a pipe or a socket: it has no positions", path);
     file->regular = S_ISREG(stat.st_mode);
@@ -105,7 +105,8 @@ int weir__file_init(struct weir_file *file, const char *path, const weir_file_op
     if (fd == -ECANCELED || fd == -EPERM)
         return fd; /* these are about the caller */
     if (fd < 0)
-        return weir_fail(fd, "cannot open %s: %s", path, weir_code_text(fd));
+        return weir_fail(fd, "cannot open %s: %s", path,
+                         weir__folder_why(options->folder != NULL, fd));
     return weir__file_adopt(file, fd, options->access == WEIR_FILE_APPEND, path);
 }
 

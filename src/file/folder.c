@@ -106,6 +106,15 @@ int weir__place_open_folder(int folder, const char *name)
 
 /* --- open ------------------------------------------------------------------------------------- */
 
+const char *weir__folder_why(bool beneath, int rc)
+{
+    if (beneath && rc == -EXDEV)
+        return "EXDEV: the name leads out of the folder";
+    if (beneath && rc == -ELOOP)
+        return "ELOOP: a symbolic link, which may lead out of the folder";
+    return weir_code_text(rc);
+}
+
 int weir__folder_open_beneath(weir_folder *folder, const char *name, int flags, unsigned mode)
 {
     struct open_how how = {.flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
@@ -139,7 +148,8 @@ static int open_folder(weir_folder *beneath, const char *name)
     int fd = beneath != NULL ? weir__folder_open_beneath(beneath, name, flags, 0)
                              : weir__file_call_open(name, flags, 0);
     if (fd < 0 && fd != -ECANCELED)
-        return weir_fail(fd, "cannot open folder %s: %s", name, weir_code_text(fd));
+        return weir_fail(fd, "cannot open folder %s: %s", name,
+                         weir__folder_why(beneath != NULL, fd));
     return fd;
 }
 

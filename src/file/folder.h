@@ -38,6 +38,9 @@ void weir__folder_let_go(weir_folder *folder);
 int weir__folder_open_beneath(weir_folder *folder, const char *name, int flags, unsigned mode)
     WEIR_MUST_CHECK;
 
+/* In words: why a name could not be used, beneath an open folder or not. */
+const char *weir__folder_why(bool beneath, int rc);
+
 /*
  * A name, found on the thread of a job: the folder that holds it, and its last part. Beneath an
  * open folder that is an open one of its own when the name has several parts.

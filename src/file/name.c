@@ -81,9 +81,9 @@ static ssize_t call_held(const struct names *names, struct weir__op op)
     return weir__file_call(op);
 }
 
-static int tell_name(int rc, const char *verb, const char *name)
+static int tell_name(int rc, const char *verb, const weir_folder *folder, const char *name)
 {
-    return weir_fail(rc, "cannot %s %s: %s", verb, name, weir_code_text(rc));
+    return weir_fail(rc, "cannot %s %s: %s", verb, name, weir__folder_why(folder != NULL, rc));
 }
 
 /* A checkpoint. `verb` is for what is told: "cannot <verb> <name>". */
@@ -98,7 +98,7 @@ static int call_names(struct names names, struct weir__op op, const char *verb)
         return (int)result;
     int rc = (int)result;
     if (names.to_name == NULL)
-        return tell_name(rc, verb, names.name);
+        return tell_name(rc, verb, names.folder, names.name);
     return weir_fail(rc, "cannot %s %s to %s: %s", verb, names.name, names.to_name,
                      weir_code_text(rc));
 }
@@ -146,7 +146,7 @@ int weir_folder_stat(weir_folder *folder, const char *name, bool follow, weir_fi
     if (at_once) {
         weir__core_completed_at_once();
         if (rc < 0)
-            return tell_name(rc, "look at", name);
+            return tell_name(rc, "look at", folder, name);
     } else {
         rc = call_names((struct names){.folder = folder, .name = name},
                         (struct weir__op){.kind = WEIR__OP_STAT, .flags = flags, .more = &found},

@@ -209,7 +209,8 @@ static int open_first(void *arg)
     struct stat stat = {0};
     int fd = weir__place_open_folder(opening->folder, opening->name);
     if (fd < 0)
-        return weir_fail(fd, "cannot open folder %s: %s", opening->name, weir_code_text(fd));
+        return weir_fail(fd, "cannot open folder %s: %s", opening->name,
+                         weir__folder_why(opening->folder != AT_FDCWD, fd));
     int rc = weir__level_new(NULL, fd, "", &walk->innermost);
     if (rc == 0 && walk->options.one_device)
         rc = weir__sys_fstat(walk->innermost->fd, &stat);
@@ -224,7 +225,8 @@ int weir_walk_open(weir_folder *folder, const char *name, const weir_walk_option
     if (options == NULL)
         options = &defaults;
     if (options->depth_max > WEIR_WALK_DEPTH_MAX)
-        return -EINVAL;
+        return weir_fail(-EINVAL, "a walk of %u levels: %d are the most", options->depth_max,
+                         WEIR_WALK_DEPTH_MAX);
     weir_walk *walk = weir__base_alloc(sizeof *walk);
     if (walk == NULL)
         return -ENOMEM;

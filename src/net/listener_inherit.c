@@ -66,9 +66,10 @@ int weir_listener_inherit(const char *name, size_t index, const weir_listener_op
 {
     int at = find_socket(name, index);
     if (at < 0)
-        return weir_fail(-ENOENT, "the service manager has passed %zu sockets, but no %zu. %s%s",
-                         weir_listener_inherited_count(), index + 1,
-                         name == NULL ? "one" : "with the name ", name == NULL ? "" : name);
+        return weir_fail(-ENOENT,
+                         "no socket%s%s at place %zu: the service manager has passed %zu in all",
+                         name == NULL ? "" : " named ", name == NULL ? "" : name, index,
+                         weir_listener_inherited_count());
     uint64_t bit = UINT64_C(1) << at;
     if ((__atomic_fetch_or(&given_out, bit, __ATOMIC_SEQ_CST) & bit) != 0)
         return weir_fail(-EBUSY, "the passed socket %s (descriptor %d) was taken before",

@@ -167,7 +167,7 @@ int weir_signal_open(const int *signals, size_t count, weir_signal **out_signal)
     if (task == NULL)
         return -EPERM;
     if (count == 0 || count > SIGNALS)
-        return -EINVAL;
+        return weir_fail(-EINVAL, "%zu signals to wait for: between 1 and %d", count, SIGNALS);
     weir_signal *signal = weir__base_alloc_zero(sizeof *signal + count * sizeof signal->caught[0]);
     if (signal == NULL)
         return -ENOMEM;

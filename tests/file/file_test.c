@@ -224,6 +224,7 @@ IO_TEST(what_cannot_be_a_file_is_refused_without_waiting)
     EXPECT_RC(-ESPIPE, weir_file_open(pipe, NULL, &file)); // and no wait for its other end
     EXPECT_RC(-ENXIO, weir_file_open(pipe, &to_write, &file));
     EXPECT_RC(-EISDIR, weir_file_open(folder.path, NULL, &file));
+    EXPECT_CONTAINS(" is a folder", weir_failure_message(-EISDIR));
     EXPECT_RC(-EISDIR, weir_file_open(folder.path, &to_write, &file));
     EXPECT_RC(-ENOTDIR, weir_file_open("/dev/null/x", NULL, &file));
     EXPECT_RC(-EINVAL, weir_file_open("x", &(weir_file_options){.truncate = true}, &file));

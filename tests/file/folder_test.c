@@ -239,6 +239,7 @@ IO_TEST(files_beneath_a_folder_are_opened_and_made)
     EXPECT_STR("beneath", bytes.data);
     weir_bytes_free(&bytes);
     EXPECT_RC(-EXDEV, weir_folder_read_all(in, "../a", 0, &bytes));
+    EXPECT_CONTAINS("cannot open ../a: EXDEV: the name leads out", weir_failure_message(-EXDEV));
     EXPECT_RC(-EFBIG, weir_folder_read_all(in, "a", 6, &bytes));
     /* A folder that is moved stays the same one. */
     EXPECT_RC(0, weir_folder_rename(open, "in", open, "moved", WEIR_RENAME_REPLACE));

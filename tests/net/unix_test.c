@@ -429,7 +429,7 @@ IO_TEST(a_socket_of_the_service_manager_is_found_by_its_name)
     pass_on(fd, "web");
     EXPECT_EQ(fd - 2, weir_listener_inherited_count());
     EXPECT_RC(-ENOENT, weir_listener_inherit("mail", 0, NULL, &listener));
-    EXPECT_CONTAINS("but no 1. with the name mail", weir_failure_message(-ENOENT));
+    EXPECT_CONTAINS("no socket named mail at place 0", weir_failure_message(-ENOENT));
     EXPECT_RC(-ENOENT, weir_listener_inherit("web", 1, NULL, &listener));
     REQUIRE_RC(0, weir_listener_inherit("web", 0, NULL, &listener));
     EXPECT(weir_address_equal(&address, weir_listener_address(listener)));
