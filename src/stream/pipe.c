@@ -277,6 +277,8 @@ static ssize_t transfer_ready(struct call *call)
                 weir__core_completed_at_once();
             return n;
         }
+        if (call->pipe->closed) // while a thread tried: nobody would end another wait
+            return -EBADF;
         int rc = shared ? 0 : wait_ready(call);
         if (rc < 0)
             return rc;

@@ -4,6 +4,7 @@
 #include "stream/pipe.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,6 +238,55 @@ IO_TEST(a_descriptor_that_must_stay_blocking_does_not_block_the_loop)
     free(w.data);
     free(back);
     close_ends(&ends);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static struct {
+    weir_pipe *pipe;
+    int fd;
+    int is_reading; // atomic: a thread is about to
+    int is_closed;  // atomic
+} stolen;
+
+/* On the thread: somebody else was faster, and the pipe has been closed meanwhile. */
+static int find_nothing(enum weir__fault_point point)
+{
+    if (point != WEIR__FAULT_SYSCALL || weir__core_loop() != NULL ||
+        __atomic_exchange_n(&stolen.is_reading, 1, __ATOMIC_SEQ_CST) != 0)
+        return 0;
+    while (__atomic_load_n(&stolen.is_closed, __ATOMIC_SEQ_CST) == 0)
+        sched_yield();
+    return -EAGAIN;
+}
+
+static int steal_and_close(void *arg)
+{
+    (void)arg;
+    char byte;
+    while (__atomic_load_n(&stolen.is_reading, __ATOMIC_SEQ_CST) == 0)
+        EXPECT_RC(0, weir_yield());
+    EXPECT_EQ(1, read(stolen.fd, &byte, 1));
+    weir_pipe_close(stolen.pipe);
+    __atomic_store_n(&stolen.is_closed, 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+IO_TEST(a_close_while_a_thread_tries_in_vain_is_the_end)
+{
+    int fds[2];
+    REQUIRE(pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0);
+    stolen.pipe = open_shared(fds[0]);
+    stolen.fd = fds[0];
+    EXPECT_EQ(1, write(fds[1], "x", 1));
+    weir_group *group;
+    REQUIRE_RC(0, weir_group_open(&group, NULL));
+    weir__base_fault_arm_with(find_nothing);
+    EXPECT_RC(0, weir_spawn(group, steal_and_close, NULL));
+    char byte;
+    EXPECT_RC(-EBADF, weir_pipe_read(stolen.pipe, &byte, 1));
+    EXPECT_RC(0, weir_group_close(group, 0));
+    weir__base_fault_disarm();
     close(fds[0]);
     close(fds[1]);
 }
