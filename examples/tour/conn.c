@@ -16,7 +16,7 @@ static int echo(struct echo *a) // a task for each connection
             break;
     }
     weir_conn_close(a->conn);
-    return (int)n;
+    return weir_code_is_network((int)n) ? 0 : (int)n; // a peer that hangs up fails nobody else
 }
 
 struct serve {
