@@ -242,6 +242,9 @@ WEIR_API WEIR_CHECKPOINT void weir_process_close(weir_process *process);
  * full pipe can stop it. When the caller is cancelled, a deadline passes or a limit is reached, it
  * is ended as by weir_process_close().
  *
+ * What it says ends when the last one who holds its output has closed it: a program that it leaves
+ * running in the background is waited for too. A WEIR_TIMEOUT() around the call is the way out.
+ *
  * @param options     borrowed; output and errors that are WEIR_PROCESS_STDIO_DEFAULT are collected
  * @param input       borrowed; what it reads, if anything; needs options->input to be the default.
  *                    That it did not read all of it is no failure

@@ -11,6 +11,7 @@
  */
 #include "base/sys.h"
 #include "exec/pool.h"
+#include <limits.h>
 
 enum { WORKERS_MOST = 64, SHARES = 4 /* of what is left, for each thread */ };
 
@@ -145,5 +146,7 @@ int weir_pool_map(weir_pool *pool, const weir_pool_map_options *options, weir_jo
         workers[i] = &map;
     int rc = weir_map(&(weir_map_options){.name = map.offload.name}, offload_work, workers,
                       sizeof workers[0], map.worker_count, NULL);
-    return rc < 0 || !collect ? rc : (int)map.failed_count;
+    if (rc < 0 || !collect)
+        return rc;
+    return map.failed_count > INT_MAX ? INT_MAX : (int)map.failed_count;
 }
