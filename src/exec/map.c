@@ -9,9 +9,10 @@
  * Holds    1. An item is taken by one thread; nobody touches it when the map has returned.
  *          2. The counter only grows: what is below it was begun, or skipped by who took it.
  */
+#include <limits.h>
+
 #include "base/sys.h"
 #include "exec/pool.h"
-#include <limits.h>
 
 enum { WORKERS_MOST = 64, SHARES = 4 /* of what is left, for each thread */ };
 

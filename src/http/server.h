@@ -272,6 +272,8 @@ struct weir__http_conn *weir__http_conn_take(weir_http_server *server) WEIR_MUST
 /* A connection has ended: its record goes back, and who waits for room hears it. */
 void weir__http_conn_give(weir_http_server *server, struct weir__http_conn *conn);
 void weir__http_server_quiet(weir_http_server *server); /* working_count is 0 */
+/* Gives all of them back to the heap; no connection is left. */
+void weir__http_free_lists(weir_http_server *server);
 
 /* --- conn.c ----------------------------------------------------------------------------------- */
 
